@@ -155,9 +155,11 @@ class SharedInfo(Protocol):
 
 @attrs.frozen
 class SpecialMapping:
-    """A present page-table entry whose target is not the domain's own: entry ``index`` of the table at ``pfn``.
+    """A word of the domain's memory that holds the machine address of a frame that is not the domain's own.
 
-    ``flags`` are the low 12 bits of the entry; ``target`` names what it maps: ``shared_info``.
+    Word ``index`` (of ``width`` octets) of page ``pfn``: a page-table entry, or a plain word (start_info.shared_info).
+    ``flags`` are its low 12 bits; ``target`` names what it points to: ``shared_info``. It is zero in saved memory and
+    made anew on load.
     """
 
     pfn: int
@@ -170,8 +172,9 @@ class SpecialMapping:
 class Suspension:
     """How a domain that did not suspend itself was suspended on its behalf, so that it can be undone exactly.
 
-    ``registers`` are the values that the suspension replaced, by name; ``displaced`` the contents that the reserved
-    pages had before, by PFN (4096 octets each; a page that was zero is not listed).
+    ``registers`` are the values that the suspension replaced, by name; ``displaced`` the contents that reserved pages
+    had before, by PFN (4096 octets, or none for a page of zeros; a page that already held what the suspension
+    writes is not listed).
     """
 
     registers: Mapping[str, int]
