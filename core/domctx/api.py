@@ -155,7 +155,7 @@ class Source(Protocol):
     name: str
     """A path or reference for messages."""
 
-    def read(self, size: int) -> bytes | memoryview:
+    def read(self, size: int) -> Buffer:
         """Exactly ``size`` octets, or fewer only at the end of the source. The view is valid until the next read."""
 
     def close(self) -> None:
@@ -329,10 +329,14 @@ class RecordType:
     """Octets that all records of the state take, headers and padding included (``wire.record_size``)."""
     max_size: Callable[[Any, Context], int] | None = None
     """An upper bound of the same, where the exact size costs the work itself."""
+    estimate_size: Callable[[Any, Context], int] | None = None
+    """What a small sample says that the records will take, where ``max_size`` is far from it."""
     view: Callable[[Sequence[IndexedRecord], Context], Any] | None = None
     """The state over an opened image without loading it; None: ``new_state`` and ``load``."""
     show: Callable[[Record, Context], JSON] | None = None
     """The record as JSON; None: the fields of ``body``. ``domctx show`` prints it."""
+    check: Callable[[RecordRun, Context], None] | None = None
+    """Decodes every record of a run and keeps nothing: ``verify`` calls it; None: ``load`` into a ``new_state``."""
     diff: Callable[[Any, Any, Context], Iterable[Difference]] | None = None
     """Compares two states; None: their records field by field."""
     upgrades: Mapping[int, Callable[[bytes], bytes]] = attrs.field(factory=dict)

@@ -1,0 +1,144 @@
+"""Binding a record type to its handlers: wrappers nested, transforms known by name, failures told by plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import attrs
+
+from domctx.api import RecordType, Transformed
+from domctx.errors import DomctxError, PluginError
+from domctx.manager import Manager, Plugin
+
+T = TypeVar("T")
+Handler = Callable[..., None]
+
+
+@attrs.frozen
+class Layer:
+    """One wrapper of a handler: the plugin, and the hook implementation that decorates what it is sent."""
+
+    plugin: Plugin
+    function: Callable[..., Any]
+
+
+@attrs.frozen
+class Nest:
+    """A handler with its wrappers around it, and the transforms among them in the order of saving."""
+
+    handler: Handler
+    transforms: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Handlers:
+    """A record type's handlers of one direction: the base, the wrappers innermost first, and all of them nested."""
+
+    record_type: RecordType
+    base: Handler
+    layers: tuple[Layer, ...]
+    nest: Nest
+
+    def accepting(self, transforms: Sequence[str]) -> Nest:
+        """The nest with just the transforms that an image lists; wrappers that only watch stay."""
+        if set(self.nest.transforms) <= set(transforms):
+            return self.nest
+        return nest(self.record_type, self.base, self.layers, transforms)
+
+
+def nest(
+    record_type: RecordType, base: Handler, layers: Sequence[Layer], accepted: Sequence[str] | None = None
+) -> Nest:
+    """Nest ``base`` into ``layers``; of the transforms only those in ``accepted`` (None: all).
+
+    Raises LayerError where a wrapper fails.
+    """
+    found = Nest(base)
+    for layer in layers:
+        wrapped = wrap(layer, record_type, found.handler)
+        if not isinstance(wrapped, Transformed):
+            found = attrs.evolve(found, handler=wrapped)
+        elif accepted is None or wrapped.name in accepted:
+            found = Nest(wrapped.handler, (wrapped.name, *found.transforms))
+    return found
+
+
+class LayerError(PluginError):
+    """A wrapper failed while the handlers were nested; carries its plugin."""
+
+    def __init__(self, plugin: Plugin, message: str) -> None:
+        super().__init__(f"plugin {plugin.name}: {message}")
+        self.plugin = plugin
+
+
+def wrap(layer: Layer, record_type: RecordType, inner: Handler) -> Handler | Transformed:
+    """Drive one wrapper: send it the inner handler, take what it returns.
+
+    Raises LayerError where it fails or returns something that is no handler.
+    """
+    generator: Iterator[None] = layer.function(record_type=record_type)
+    try:
+        next(generator)
+        generator.send(inner)  # type: ignore[attr-defined]  # a generator, by pluggy's own check of wrappers
+    except StopIteration as stop:
+        if callable(stop.value) or isinstance(stop.value, Transformed):
+            return stop.value  # type: ignore[no-any-return]
+        raise LayerError(layer.plugin, f"its wrapper returned {stop.value!r}, not a handler") from None
+    except Exception as error:
+        raise LayerError(layer.plugin, f"its wrapper raised {type(error).__name__}: {error}") from error
+    raise LayerError(layer.plugin, "its wrapper yields twice")
+
+
+def failure(plugin: Plugin, message: str) -> PluginError:
+    """A PluginError that names the plugin."""
+    hint = f"this is a bug in {plugin.distribution}, report it there"
+    return PluginError(f"plugin {plugin.name}: {message}", hint=hint)
+
+
+def collect(manager: Manager, hook: str, record_type: RecordType) -> Handlers:
+    """The handlers of one direction: ``hook`` is ``domctx_save`` or ``domctx_load``."""
+    by_name = {plugin.name: plugin for plugin in manager.plugins}
+    implementations = getattr(manager.relay.hook, hook).get_hookimpls()
+    layers = [Layer(by_name[impl.plugin_name], impl.function) for impl in implementations if impl.wrapper]
+    others = [Layer(by_name[impl.plugin_name], impl.function) for impl in implementations if not impl.wrapper]
+    declared = record_type.save if hook == "domctx_save" else record_type.load
+    # what pluggy calls first is listed last: the last of the others decides, the first wrapper is the innermost
+    base = next(filter(None, (_ask(layer, record_type) for layer in reversed(others))), declared)
+    return Handlers(record_type, base, tuple(layers), nest(record_type, base, layers))
+
+
+def _ask(layer: Layer, record_type: RecordType) -> Handler | None:
+    """The handler that a plugin puts in the place of the declared one, or None."""
+    try:
+        handler = layer.function(record_type=record_type)
+    except Exception as error:
+        raise LayerError(layer.plugin, f"its hook raised {type(error).__name__}: {error}") from error
+    if handler is not None and not callable(handler):
+        raise LayerError(layer.plugin, f"its hook returned {handler!r}, not a handler")
+    return handler  # type: ignore[no-any-return]  # whatever is callable
+
+
+def guard(call: Callable[[], T], suspects: Sequence[Plugin]) -> T:
+    """Call a handler; what is not a DomctxError becomes a PluginError that names the plugin at fault.
+
+    The plugin is the one whose code raised: the innermost frame of the traceback that lies in its package; the first
+    of ``suspects``, which is the record type's own plugin, where none does.
+    """
+    try:
+        return call()
+    except DomctxError:
+        raise
+    except Exception as error:
+        plugin = _culprit(error, suspects)
+        raise failure(plugin, f"{type(error).__name__}: {error}") from error
+
+
+def _culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin:
+    found = suspects[0]
+    trace = error.__traceback__
+    while trace is not None:
+        package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        found = next((plugin for plugin in suspects if plugin.package == package), found)
+        trace = trace.tb_next
+    return found

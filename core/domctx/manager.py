@@ -1,0 +1,171 @@
+"""Loading plugins: each is imported and registered by itself, and one that fails takes no other with it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pluggy
+
+from domctx import hookspecs
+from domctx.discovery import BUNDLED, EntryPoint
+from domctx.errors import PluginError, UsageError
+
+
+@attrs.define
+class Plugin:
+    """One plugin and what became of it: loaded, disabled, or broken with its ``cause``."""
+
+    name: str
+    """``distribution:entry``; ``file:PATH`` for a one-file plugin."""
+    distribution: str
+    version: str
+    target: str
+    status: str = "loaded"
+    cause: str = ""
+    module: Any = None
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it comes with domctx itself."""
+        return self.distribution == BUNDLED
+
+    @property
+    def package(self) -> str:
+        """The top-level package of its module."""
+        return self.target.partition(":")[0].partition(".")[0]
+
+
+class Manager:
+    """The loaded plugins. Passed in wherever it is needed, never global."""
+
+    def __init__(self) -> None:
+        self.relay = pluggy.PluginManager(hookspecs.PROJECT)
+        self.relay.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+
+    @classmethod
+    def load(cls, found: Iterable[EntryPoint], *, disabled: str = "", wanted: Sequence[str] = ()) -> Manager:
+        """Load what was found, less what is ``disabled`` (names, or ``*``), and what is ``wanted`` besides.
+
+        ``wanted`` are one-file plugins (``./file.py``) and names of plugins that must be there. Raises UsageError for
+        one that is missing, or for a disabled name that names nothing.
+        """
+        manager = cls()
+        plugins = [Plugin(point.name, point.distribution, point.version, point.target) for point in sorted(found)]
+        plugins += [_file_plugin(path) for path in wanted if _is_file(path)]
+        manager.plugins = plugins
+        manager._disable([name.strip() for name in disabled.split(",") if name.strip()])
+        for plugin in plugins:
+            if plugin.status == "loaded":
+                manager._register(plugin)
+        for name in wanted:
+            if not _is_file(name):
+                manager._require(name)
+        return manager
+
+    def named(self, name: str) -> list[Plugin]:
+        """The plugins that ``name`` names: a whole name, a distribution, or an entry point."""
+        return [plugin for plugin in self.plugins if name in (plugin.name, *plugin.name.split(":", 1))]
+
+    def broken(self) -> list[Plugin]:
+        """The enabled plugins that could not be used."""
+        return [plugin for plugin in self.plugins if plugin.status == "broken"]
+
+    def loaded(self) -> list[Plugin]:
+        """The plugins in use, in the order of registration."""
+        return [plugin for plugin in self.plugins if plugin.status == "loaded"]
+
+    def break_(self, plugin: Plugin, cause: str) -> None:
+        """Unregister a plugin and keep its cause."""
+        if self.relay.has_plugin(plugin.name):
+            self.relay.unregister(name=plugin.name)
+        plugin.status, plugin.cause = "broken", cause
+
+    def refuse_broken(self) -> None:
+        """Raise PluginError where an enabled plugin is broken: nothing is saved or loaded without it."""
+        for plugin in self.broken():
+            raise PluginError(
+                f"plugin {plugin.name} is broken: {plugin.cause}",
+                hint=f"mend it, or leave it out with DOMCTX_DISABLE_PLUGINS={plugin.name}",
+            )
+
+    def _disable(self, names: Sequence[str]) -> None:
+        for name in names:
+            chosen = self.plugins if name == "*" else self.named(name)
+            if not chosen and name != "*":
+                raise UsageError(
+                    f"DOMCTX_DISABLE_PLUGINS names {name!r}, but there is no such plugin",
+                    hint="`domctx plugins` lists the names",
+                )
+            for plugin in chosen:
+                plugin.status = "disabled"
+
+    def _require(self, name: str) -> None:
+        chosen = self.named(name)
+        if not chosen:
+            raise UsageError(
+                f"plugin {name!r} was asked for, but no installed distribution has it",
+                hint="install it with pip, or give the path of a one-file plugin (./name.py)",
+            )
+        for plugin in chosen:
+            if plugin.status != "loaded":
+                raise PluginError(f"plugin {plugin.name} was asked for, but is {plugin.status}: {plugin.cause}")
+
+    def _register(self, plugin: Plugin) -> None:
+        try:
+            plugin.module = _load_file(plugin) if plugin.distribution == "file" else _import(plugin.target)
+            self.relay.register(plugin.module, plugin.name)
+        except Exception as error:  # whatever a third party's module raises is its own failure, told with its name
+            self.break_(plugin, _cause(error))
+            return
+        for caller in self.relay.get_hookcallers(plugin.module) or []:
+            if not caller.has_spec():
+                known = ", ".join(name for name in vars(self.relay.hook) if name.startswith("domctx_"))
+                self.break_(plugin, f"unknown hook {caller.name!r}; the hooks are {known}")
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _import(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    value: Any = importlib.import_module(module)
+    for part in filter(None, attribute.split(".")):
+        value = getattr(value, part)
+    return value
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or "/" in name
+
+
+def _file_plugin(path: str) -> Plugin:
+    if not Path(path).is_file():
+        raise UsageError("there is no such plugin file", file=path)
+    return Plugin(f"file:{path}", "file", "0", path)
+
+
+def _load_file(plugin: Plugin) -> Any:
+    """Import a one-file plugin under a name of its own, put in ``sys.modules`` first."""
+    path = Path(plugin.target).resolve()
+    name = f"domctx_file_{hashlib.sha256(bytes(path)).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    plugin.target = name
+    return module

@@ -1,0 +1,60 @@
+"""Options of formats and record types: ``-O name=value``, checked against what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from domctx.api import Option
+from domctx.errors import UsageError
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def parse(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:
+    """The values of ``given`` (``name=value`` each) by name.
+
+    Raises UsageError for an option that nobody declares, a value that does not fit, or one given twice.
+    """
+    by_name = {option.name: option for option in declared}
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        option = by_name.get(name)
+        if not equals or option is None:
+            known = ", ".join(sorted(by_name)) or "none"
+            raise UsageError(f"there is no option {name!r} here", hint=f"-O NAME=VALUE; known: {known}")
+        if option.multiple:
+            values[name] = (*values.get(name, ()), _value(option, value))
+        elif name in values:
+            raise UsageError(f"option {name!r} is given twice")
+        else:
+            values[name] = _value(option, value)
+    return values
+
+
+def value_of(name: str, values: Mapping[str, Any], declared: Iterable[Option]) -> Any:
+    """The value of an option that is declared; its default where none was given. Raises KeyError for any other."""
+    option = next((option for option in declared if option.name == name), None)
+    if option is None:
+        raise KeyError(f"option {name!r} is not declared")
+    return values.get(name, () if option.multiple else option.default)
+
+
+def _value(option: Option, text: str) -> str | int | bool:
+    if option.type is bool:
+        if text.lower() in (*_TRUE, *_FALSE):
+            return text.lower() in _TRUE
+        raise _wrong(option, text, "true or false")
+    if option.type is int:
+        try:
+            return int(text, 0)
+        except ValueError:
+            raise _wrong(option, text, "a number") from None
+    if option.choices and text not in option.choices:
+        raise _wrong(option, text, " or ".join(option.choices))
+    return text
+
+
+def _wrong(option: Option, text: str, expected: str) -> UsageError:
+    return UsageError(f"option {option.name!r} has a wrong value", expected=expected, got=repr(text))

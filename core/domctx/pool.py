@@ -1,0 +1,52 @@
+"""The only thread pool: ordered results, a bounded number of items under way."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+WORKERS = os.cpu_count() or 1
+"""One thread for each core."""
+
+
+class Pool:
+    """Threads for work that releases the GIL; made when first used."""
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._workers = workers
+        self._executor: ThreadPoolExecutor | None = None
+
+    def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """``map``, results in the order of ``items``; at most one item for each thread and one more is under way.
+
+        An exception of ``function`` or ``items`` comes out where its result would; what is under way is then waited
+        for, so that no thread works on after the caller has gone on.
+        """
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="domctx")
+        under_way: collections.deque[Future[R]] = collections.deque()
+        try:
+            for item in items:
+                under_way.append(self._executor.submit(function, item))
+                if len(under_way) > self._workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+            for future in under_way:
+                if not future.cancelled():
+                    future.exception()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None

@@ -1,0 +1,251 @@
+"""Records as handlers see them: a writer bound to one type, a run of records, one record, instances kept unique."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from domctx.api import Buffer, Instances, RecordType
+from domctx.errors import PluginError, RecordError, StreamError
+from domctx.stream import StreamReader, StreamWriter
+from domctx.wire import OPTIONAL, Header, record_name, record_size
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Ledger:
+    """Which instances of one type were seen: (type, instance) is unique, and the type says which there may be."""
+
+    def __init__(self, record_type: RecordType) -> None:
+        self._type = record_type
+        self._next = 0
+        self._seen: set[int] = set()
+
+    def claim(self, instance: int) -> str | None:
+        """Note an instance; says what is wrong with it, or None."""
+        if self._type.instances is Instances.KEYED:
+            if instance in self._seen:
+                return "this instance stands in the image twice"
+            self._seen.add(instance)
+            return None
+        if self._type.instances is Instances.SINGLE and instance:
+            return "the type has instance 0 only"
+        if instance != self._next or (self._type.instances is Instances.SINGLE and self._next):
+            return f"instances run from 0 without a gap, expected {self._next}" if instance else "the type comes twice"
+        self._next += 1
+        return None
+
+    def claim_all(self, instances: NDArray[np.uint32]) -> tuple[int, str] | None:
+        """Note many; the first that is wrong and what is wrong with it, or None."""
+        if self._type.instances is Instances.DENSE and len(instances):
+            start, self._next = self._next, self._next + len(instances)
+            if int(instances[0]) == start and bool((instances[1:] - instances[:-1] == 1).all()):
+                return None
+            self._next = start
+        for instance in instances.tolist():
+            problem = self.claim(instance)
+            if problem:
+                return instance, problem
+        return None
+
+
+class TypeWriter:
+    """A RecordWriter: the stream writer bound to one record type."""
+
+    def __init__(self, stream: StreamWriter, record_type: RecordType) -> None:
+        self.record_type = record_type
+        self._stream = stream
+        self._ledger = Ledger(record_type)
+        self._open: tuple[int, int] | None = None
+
+    @property
+    def offset(self) -> int:
+        """The stream offset of the next octet of the body where the length was given; of the next header otherwise."""
+        return self._stream.offset
+
+    def begin(self, instance: int = 0, length: int | None = None, *, optional: bool = False) -> None:
+        """Begin a record. Raises PluginError for an instance or length that the type does not have."""
+        problem = self._ledger.claim(instance)
+        if problem:
+            raise self._error(instance, problem)
+        self._check_length(instance, length or 0)
+        flag = OPTIONAL if optional or self.record_type.optional else 0
+        self._open = (instance, 0)
+        self._stream.begin(self.record_type.code | flag, instance, length)
+
+    def data(self, data: Buffer) -> None:
+        """Append to the body. Raises PluginError past the type's largest body."""
+        if self._open is not None:
+            instance, done = self._open
+            self._open = (instance, done + memoryview(data).nbytes)
+            self._check_length(*self._open)
+        self._stream.data(data)
+
+    def end(self) -> None:
+        """End the record."""
+        self._stream.end()
+        self._open = None
+
+    def write(self, *parts: Buffer, instance: int = 0, optional: bool = False) -> None:
+        """One whole record from ``parts``."""
+        self.begin(instance, sum(memoryview(part).nbytes for part in parts), optional=optional)
+        for part in parts:
+            self._stream.data(part)
+        self.end()
+
+    def write_object(self, body: Any, *, instance: int = 0, optional: bool = False) -> None:
+        """One whole record from an object of the type's body class."""
+        from domctx.schema import encode
+
+        self.write(encode(body), instance=instance, optional=optional)
+
+    def write_batch(self, instances: NDArray[np.uint32], bodies: NDArray[np.uint8]) -> None:
+        """Many records of one size. Raises PluginError as ``begin``."""
+        problem = self._ledger.claim_all(instances)
+        if problem:
+            raise self._error(*problem)
+        self._check_length(0, bodies.shape[1])
+        flag = OPTIONAL if self.record_type.optional else 0
+        self._stream.batch(self.record_type.code | flag, instances, bodies)
+
+    def finish(self) -> None:
+        """Raises PluginError where the handler left a record open."""
+        if self._open is not None:
+            raise self._error(self._open[0], "the save handler did not end the record")
+
+    def _check_length(self, instance: int, length: int) -> None:
+        if length > self.record_type.max_body:
+            limit = self.record_type.max_body
+            raise self._error(instance, f"the body of {length} octets is over the type's largest, {limit}")
+
+    def _error(self, instance: int, message: str) -> PluginError:
+        return PluginError(message, record=record_name(self.record_type.name, instance))
+
+
+class StreamRecord:
+    """A Record of a stream: every read is exact."""
+
+    def __init__(self, reader: StreamReader, header: Header, record_type: RecordType, version: int) -> None:
+        self.type = header.code
+        self.optional = header.optional
+        self.instance = header.instance
+        self.length = header.length
+        self.offset = reader.record_offset
+        self.version = version
+        self.ignored = False
+        self._type = record_type
+        self._reader = reader
+
+    @property
+    def remaining(self) -> int:
+        """Octets of the body that are not read yet."""
+        return self._reader.remaining
+
+    def read(self, size: int) -> memoryview:
+        """The next ``size`` octets of the body."""
+        return self._reader.data(size)
+
+    def rest(self) -> memoryview:
+        """All that is left of the body."""
+        return self._reader.data(self._reader.remaining)
+
+    def decode(self) -> Any:
+        """The whole body as an object of the type's body class."""
+        return decode_body(self._type, self.rest(), self.version)
+
+    def ignore_data(self) -> None:
+        """Say that what is left of the body is skipped on purpose."""
+        self.ignored = True
+
+    def error(self, message: str, **details: Any) -> RecordError:
+        """A RecordError that names this record and its offset."""
+        return RecordError(message, offset=self.offset, record=record_name(self._type.name, self.instance), **details)
+
+
+def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
+    """A body as an object of the type's body class; older versions are converted up, of newer ones the known part.
+
+    Raises RecordError, or PluginError where the type has no body class.
+    """
+    from domctx import schema
+
+    if record_type.body is None:
+        raise PluginError(f"{record_type.name} declares no body class to decode with")
+    if version > record_type.version:
+        return schema.decode(record_type.body, body[: schema.size_of(record_type.body)])
+    if version < record_type.version:
+        raised = schema.upgrade(bytes(body), version, record_type.version, record_type.upgrades)
+        return schema.decode(record_type.body, raised, version=record_type.version if record_type.upgrades else version)
+    return schema.decode(record_type.body, body, version=version)
+
+
+class StreamRun:
+    """A RecordRun: consecutive records of one type, as they come out of a stream."""
+
+    def __init__(
+        self, reader: StreamReader, record_type: RecordType, ledger: Ledger, version: int, done: Callable[[int], None]
+    ) -> None:
+        self.record_type = record_type
+        self._reader = reader
+        self._ledger = ledger
+        self._version = version
+        self._done = done
+
+    def __iter__(self) -> Iterator[StreamRecord]:
+        """Record after record; each is ended when the next is asked for."""
+        while (header := self._next()) is not None:
+            self._check(header)
+            self._reader.begin()
+            record = StreamRecord(self._reader, header, self.record_type, self._version)
+            yield record
+            self._reader.end(ignore_data=record.ignored)
+            self._done(record_size(header.length))
+
+    def batches(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
+        """Bodies of one size as (instances u32[n], bodies u8[n, length])."""
+        while (header := self._next()) is not None:
+            self._check_length(header)
+            for instances, bodies in self._reader.batches(header):
+                problem = self._ledger.claim_all(instances)
+                if problem:
+                    raise self._error(*problem)
+                yield instances, bodies
+                self._done(len(instances) * record_size(header.length))
+
+    def finish(self) -> None:
+        """Raises PluginError where the handler left records of the run unread."""
+        header = self._next()
+        if header is not None:
+            raise PluginError(
+                "the load handler returned before the end of its run",
+                offset=self._reader.offset,
+                record=self._name(header.instance),
+            )
+
+    def _next(self) -> Header | None:
+        header = self._reader.peek()
+        return header if header is not None and header.code == self.record_type.code else None
+
+    def _check(self, header: Header) -> None:
+        self._check_length(header)
+        problem = self._ledger.claim(header.instance)
+        if problem:
+            raise self._error(header.instance, problem)
+
+    def _check_length(self, header: Header) -> None:
+        if header.length > self.record_type.max_body:
+            raise StreamError(
+                "the body is over the type's largest",
+                offset=self._reader.offset,
+                record=self._name(header.instance),
+                expected=f"at most 0x{self.record_type.max_body:016x}",
+                got=f"0x{header.length:016x}",
+            )
+
+    def _error(self, instance: int, message: str) -> StreamError:
+        return StreamError(message, offset=self._reader.offset, record=self._name(instance))
+
+    def _name(self, instance: int) -> str:
+        return record_name(self.record_type.name, instance)

@@ -1,0 +1,188 @@
+"""What the plugins gave, resolved once: bound record types, schemes, states and commands; conflicts refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from domctx.api import Command, Domain, Format, Images, RecordType, StateKey, StateProvider, Target
+from domctx.errors import DomctxError, PluginError
+from domctx.handlers import Handlers, LayerError, collect, failure
+from domctx.manager import Manager, Plugin
+from domctx.wire import TYPE_DIRECTORY, TYPE_END, TYPE_MANIFEST, TYPE_START, code_range
+
+CORE_CODES: Final = {TYPE_END: "END", TYPE_START: "START", TYPE_MANIFEST: "MANIFEST", TYPE_DIRECTORY: "DIRECTORY"}
+"""The types that the core itself reads and writes; no plugin may claim them."""
+
+DATA_HOOKS: Final[Mapping[str, type[Any]]] = {
+    "domctx_record_types": RecordType,
+    "domctx_formats": Format,
+    "domctx_state_providers": StateProvider,
+    "domctx_commands": Command,
+}
+
+
+@attrs.frozen
+class BoundType:
+    """A record type, the plugin that it comes from, and its handlers in both directions."""
+
+    type: RecordType
+    plugin: Plugin
+    saving: Handlers
+    loading: Handlers
+
+    @property
+    def suspects(self) -> tuple[Plugin, ...]:
+        """Every plugin whose code may run when a handler is called; the type's own first."""
+        return (self.plugin, *(layer.plugin for layer in (*self.saving.layers, *self.loading.layers)))
+
+
+class Registry:
+    """What the enabled plugins gave. Made by ``Registry.resolve``; read only afterwards."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.types: dict[int, BoundType] = {}
+        self._claimed: dict[int, tuple[RecordType, Plugin]] = {}
+        self.formats: dict[str, tuple[Format, Plugin]] = {}
+        self.commands: dict[str, tuple[Command, Plugin]] = {}
+        self.providers: list[tuple[StateProvider, Plugin]] = []
+
+    @classmethod
+    def resolve(cls, manager: Manager, formats: Sequence[Format] = ()) -> Registry:
+        """Ask every loaded plugin for what it adds; ``formats`` are the core's own.
+
+        A plugin that raises, returns the wrong type, or claims what another has already is broken and left out, and
+        the others are asked again without it.
+        """
+        while True:
+            registry = cls(manager)
+            registry.formats = {own.scheme: (own, CORE) for own in formats}
+            broken = registry._ask()
+            if broken is None:
+                return registry
+            manager.break_(*broken)
+
+    def states(self, images: Images) -> dict[StateKey[Any], BoundType]:
+        """The record type of each state in one kind of image."""
+        return {bound.type.state: bound for bound in self.types.values() if images & bound.type.images}
+
+    def named(self, name: str) -> BoundType | None:
+        """The record type of a name, in any case; None where there is none."""
+        return next((bound for bound in self.types.values() if bound.type.name.lower() == name.lower()), None)
+
+    def attach(self, domain: Domain | Target) -> AttachedStates:
+        """The states of a domain or target, third parties' included."""
+        return AttachedStates(domain, self.providers)
+
+    def _ask(self) -> tuple[Plugin, str] | None:
+        """Ask all plugins; the first that is broken with its cause, or None. Bundled ones are asked first."""
+        for plugin in sorted(self.manager.loaded(), key=lambda plugin: not plugin.bundled):
+            try:
+                for hook in DATA_HOOKS:
+                    for item in self._answers(plugin, hook):
+                        self._add(plugin, item)
+            except DomctxError as error:
+                return plugin, error.message
+            except Exception as error:  # a third party's hook may raise anything; it is told with its name
+                return plugin, f"{type(error).__name__}: {error}"
+        try:
+            self._collect()
+        except LayerError as error:
+            return error.plugin, error.message
+        return None
+
+    def _answers(self, plugin: Plugin, hook: str) -> Iterator[Any]:
+        relay = self.manager.relay
+        others = [other for name, other in relay.list_name_plugin() if name != plugin.name and other is not None]
+        for answer in relay.subset_hook_caller(hook, others)():
+            if not isinstance(answer, list | tuple) or not all(isinstance(item, DATA_HOOKS[hook]) for item in answer):
+                raise PluginError(f"{hook} returned {answer!r}, expected a list of {DATA_HOOKS[hook].__name__}")
+            yield from answer
+
+    def _add(self, plugin: Plugin, item: Any) -> None:
+        match item:
+            case RecordType():
+                self._add_type(plugin, item)
+            case Format():
+                _claim(self.formats, item.scheme, (item, plugin), "scheme")
+            case Command():
+                _claim(self.commands, item.name, (item, plugin), "command")
+            case StateProvider():
+                self.providers.append((item, plugin))
+
+    def _add_type(self, plugin: Plugin, record_type: RecordType) -> None:
+        code, name = record_type.code, record_type.name
+        if not 0 <= code <= 0x7FFF_FFFF or code in CORE_CODES:
+            raise PluginError(f"type code 0x{code:08x} of {name} is the core's own or out of range")
+        range_ = code_range(code)
+        if not plugin.bundled and range_.owner in ("xen", "bundled"):
+            raise PluginError(f"type code 0x{code:08x} of {name} lies in the range of {range_.owner} types")
+        if not plugin.bundled and "/" not in name:
+            raise PluginError(f"record type name {name!r} has no namespace", hint="name it vendor/type")
+        for other, holder in self._claimed.values():
+            if other.code == code:
+                raise _conflict(f"type code 0x{code:08x}", holder)
+            if other.name.lower() == name.lower():
+                raise _conflict(f"record type name {name!r}", holder)
+            if other.state == record_type.state and other.images & record_type.images:
+                raise _conflict(f"state {record_type.state.name!r}", holder)
+        self._claimed[code] = (record_type, plugin)
+
+    def _collect(self) -> None:
+        for code, (record_type, plugin) in sorted(self._claimed.items()):
+            saving = collect(self.manager, "domctx_save", record_type)
+            loading = collect(self.manager, "domctx_load", record_type)
+            self.types[code] = BoundType(record_type, plugin, saving, loading)
+
+
+CORE: Final = Plugin("domctx:core", "domctx", "", "domctx")
+"""How messages name the core where it claims something itself."""
+
+
+def _claim(table: dict[str, Any], name: str, value: Any, kind: str) -> None:
+    if name in table:
+        raise _conflict(f"{kind} {name!r}", table[name][1])
+    table[name] = value
+
+
+def _conflict(what: str, holder: Plugin) -> PluginError:
+    return PluginError(f"{what} is claimed by {holder.name} already")
+
+
+class AttachedStates:
+    """The states of a domain or target together with what third parties provide for it."""
+
+    def __init__(self, domain: Domain | Target, providers: Sequence[tuple[StateProvider, Plugin]]) -> None:
+        self.domain = domain
+        self._providers = providers
+        self._provided: dict[StateKey[Any], Any] = {}
+
+    def state(self, key: StateKey[Any]) -> Any | None:
+        """The domain's own state, or the first that a plugin provides; None where there is none."""
+        own = self.domain.state(key)
+        if own is not None:
+            return own
+        if key not in self._provided:
+            self._provided[key] = self._ask(key)
+        return self._provided[key]
+
+    def provided(self) -> list[StateKey[Any]]:
+        """The owned states that plugins provide for the domain and that it does not have itself."""
+        keys = dict.fromkeys(provider.key for provider, _ in self._providers if provider.owned)
+        return [key for key in keys if self.domain.state(key) is None and self.state(key) is not None]
+
+    def _ask(self, key: StateKey[Any]) -> Any | None:
+        for provider, plugin in self._providers:
+            if provider.key == key:
+                try:
+                    state = provider.provide(self.domain)
+                except DomctxError:
+                    raise
+                except Exception as error:
+                    raise failure(plugin, f"{type(error).__name__}: {error}") from error
+                if state is not None:
+                    return state
+        return None

@@ -1,0 +1,118 @@
+"""Where octets go: small objects that compose. Nothing ever seeks to write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from domctx.api import Buffer, Sink
+from domctx.publish import refused
+
+BUFFER: Final = 1 << 20
+"""Octets that a file or pipe gathers before it writes; larger pieces go straight through."""
+
+
+class Hasher(Protocol):
+    """What ``DigestSink`` and ``DigestSource`` feed: blake3 or any hashlib object."""
+
+    def update(self, data: Buffer, /) -> object:
+        """Take the next octets."""
+
+
+class FileSink:
+    """A file or pipe behind a descriptor; short writes are gone on with, errors are typed.
+
+    ``close`` flushes; the descriptor stays its owner's. After an error nothing is tried a second time.
+    """
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._pending = bytearray()
+
+    def write(self, data: Buffer) -> None:
+        """Take all of ``data``. Raises DomainError where the disk refuses."""
+        if memoryview(data).nbytes + len(self._pending) <= BUFFER:
+            self._pending += data
+            return
+        self._flush()
+        self._put(memoryview(data))
+
+    def close(self) -> None:
+        """Flush. Raises DomainError where the disk refuses the last octets."""
+        self._flush()
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, bytearray()
+        self._put(memoryview(pending))
+
+    def _put(self, data: memoryview) -> None:
+        octets = data.cast("B")
+        try:
+            while octets:
+                octets = octets[os.write(self._descriptor, octets) :]
+        except OSError as error:
+            raise refused(error, self.name) from error
+
+
+class BytesSink:
+    """Gathers everything in memory."""
+
+    def __init__(self) -> None:
+        self.octets = bytearray()
+
+    def write(self, data: Buffer) -> None:
+        """Append ``data``."""
+        self.octets += data
+
+    def close(self) -> None:
+        """Nothing to flush."""
+
+
+class CountingSink:
+    """Counts what it is given and keeps nothing: the sink of a dry run."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def write(self, data: Buffer) -> None:
+        """Count ``data``."""
+        self.count += memoryview(data).nbytes
+
+    def close(self) -> None:
+        """Nothing to flush."""
+
+
+class DigestSink:
+    """Feeds a hasher with everything that passes on to ``inner``."""
+
+    def __init__(self, inner: Sink, hasher: Hasher) -> None:
+        self.inner = inner
+        self.hasher = hasher
+
+    def write(self, data: Buffer) -> None:
+        """Hash ``data`` and pass it on."""
+        self.hasher.update(data)
+        self.inner.write(data)
+
+    def close(self) -> None:
+        """Close the inner sink."""
+        self.inner.close()
+
+
+class ProgressSink:
+    """Reports how many octets passed on to ``inner``."""
+
+    def __init__(self, inner: Sink, report: Callable[[int], None]) -> None:
+        self.inner = inner
+        self.report = report
+
+    def write(self, data: Buffer) -> None:
+        """Pass ``data`` on and report its size."""
+        self.inner.write(data)
+        self.report(memoryview(data).nbytes)
+
+    def close(self) -> None:
+        """Close the inner sink."""
+        self.inner.close()

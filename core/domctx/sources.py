@@ -1,0 +1,137 @@
+"""Where octets come from: small objects that compose. Reads are in order; random reads are ``RandomFile``'s."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from domctx.api import Buffer, Source
+from domctx.publish import refused
+from domctx.sinks import Hasher
+
+CHUNK: Final = 1 << 20
+"""Octets that a file or pipe is asked for at once."""
+
+
+class FileSource:
+    """A file or pipe behind a descriptor, read in order from where it stands."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytearray:
+        """Exactly ``size`` octets, or fewer only at the end. Memory grows with what comes, not with ``size``."""
+        octets = bytearray()
+        while len(octets) < size:
+            step = min(size - len(octets), max(CHUNK, len(octets)))
+            start = len(octets)
+            octets += bytes(step)
+            got = self._into(memoryview(octets)[start:])
+            if got < step:
+                del octets[start + got :]
+                break
+        return octets
+
+    def _into(self, view: memoryview) -> int:
+        done = 0
+        try:
+            while done < len(view):
+                got = os.readv(self._descriptor, [view[done:]])
+                if got == 0:
+                    break
+                done += got
+        except OSError as error:
+            raise refused(error, self.name) from error
+        finally:
+            view.release()
+        return done
+
+    def close(self) -> None:
+        """The descriptor is its owner's."""
+
+
+class BytesSource:
+    """Octets in memory; views of them are given out."""
+
+    def __init__(self, octets: Buffer, name: str = "<memory>") -> None:
+        self.name = name
+        self._octets = memoryview(octets).cast("B")
+        self._position = 0
+
+    def read(self, size: int) -> memoryview:
+        """Exactly ``size`` octets, or fewer only at the end."""
+        view = self._octets[self._position : self._position + size]
+        self._position += len(view)
+        return view
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class DigestSource:
+    """Feeds a hasher with everything that is read through it."""
+
+    def __init__(self, inner: Source, hasher: Hasher) -> None:
+        self.name = inner.name
+        self.inner = inner
+        self.hasher = hasher
+
+    def read(self, size: int) -> bytes | bytearray | memoryview:
+        """Read and hash."""
+        octets = self.inner.read(size)
+        self.hasher.update(octets)
+        return octets
+
+    def close(self) -> None:
+        """Close the inner source."""
+        self.inner.close()
+
+
+class ProgressSource:
+    """Reports how many octets were read through it."""
+
+    def __init__(self, inner: Source, report: Callable[[int], None]) -> None:
+        self.name = inner.name
+        self.inner = inner
+        self.report = report
+
+    def read(self, size: int) -> bytes | bytearray | memoryview:
+        """Read and report the size."""
+        octets = self.inner.read(size)
+        self.report(len(octets))
+        return octets
+
+    def close(self) -> None:
+        """Close the inner source."""
+        self.inner.close()
+
+
+class RandomFile:
+    """A regular file read at random, by ``pread``: threads may share it."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
+        size = max(0, min(size, self.size - offset))
+        pieces: list[bytes] = []
+        try:
+            while size:
+                piece = os.pread(self._descriptor, size, offset)
+                if not piece:
+                    break
+                pieces.append(piece)
+                offset += len(piece)
+                size -= len(piece)
+        except OSError as error:
+            raise refused(error, self.name) from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the descriptor: a RandomFile owns it."""
+        os.close(self._descriptor)
