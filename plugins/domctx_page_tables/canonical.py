@@ -1,0 +1,121 @@
+"""Canonicalise and localise page tables: MFN to PFN on the way out, PFN to MFN on the way in (formats/xen.md 1.8).
+
+All functions work on many pages at once; ``pages`` is u32[n, 1024], ``types`` u8[n] and ``pfns`` u32[n] tell what the
+pages are. Pages that are no page tables pass as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from domctx.errors import DomainError, RecordError
+from domctx.states import PageType
+from domctx_page_tables.frame_map import NO_PFN, FrameMap
+from domctx_page_tables.tables import LEVEL_MASK, Tables, guest_tables
+from domctx_x86 import I386_2LEVEL, PTE_PSE, PTE_RW, Paging
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pages = NDArray[np.uint32]
+    Types = NDArray[np.uint8]
+    Pfns = NDArray[np.uint32]
+
+
+def canonicalise(pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *, paging: Paging = I386_2LEVEL) -> Pages:
+    """The pages with PFNs in their present entries, and zeros in the slots that are the hypervisor's.
+
+    Returns ``pages`` itself where no table is among them, else a copy. Raises DomainError for a table of a level that
+    the paging does not have, for a large page, and for a present entry to a frame that is not the domain's.
+    """
+    refuse_deep_tables(types, pfns, paging, DomainError)
+    result = pages
+    for tables in guest_tables(pages, types, pfns, paging):
+        result = pages.copy() if result is pages else result
+        _refuse_large_pages(tables)
+        frames = frame_map.pfn_of(tables.frames)
+        tables.refuse(frames == NO_PFN, DomainError, "a present entry points to a frame that is not the domain's")
+        result[tables.rows] = tables.replace(tables.flags, frames)
+    return result
+
+
+def foreign_entries(
+    pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *, paging: Paging = I386_2LEVEL
+) -> tuple[Pfns, NDArray[np.uint32], NDArray[np.uint32]]:
+    """The present entries that point to frames outside the map: (PFN of the table, index, value), each u32[k]."""
+    found = [_foreign(tables, frame_map) for tables in guest_tables(pages, types, pfns, paging)]
+    columns = zip(*found, strict=True) if found else ((np.empty(0, dtype=np.uint32),),) * 3
+    tables_pfns, indexes, values = (np.concatenate(column) for column in columns)
+    return tables_pfns, indexes, values
+
+
+def localise(
+    pages: Pages, types: Types, pfns: Pfns, all_types: Types, p2m: NDArray[np.uint32], *, paging: Paging = I386_2LEVEL
+) -> Pages:
+    """The pages with MFNs in their present entries, forbidden flags cleared and the hypervisor's slots zero.
+
+    ``all_types`` u8[N] are the types of all pages of the domain, ``p2m`` u32[N] their frames. Returns ``pages`` itself
+    where no table is among them, else a copy. Raises RecordError where ``check`` would.
+    """
+    refuse_deep_tables(types, pfns, paging, RecordError)
+    result = pages
+    for tables in guest_tables(pages, types, pfns, paging):
+        result = pages.copy() if result is pages else result
+        _check_entries(tables, all_types)
+        flags = tables.flags & np.uint32(~paging.forbidden[tables.level - 1] & 0xFFF)
+        result[tables.rows] = tables.replace(flags, p2m[tables.frames])
+    return result
+
+
+def check(pages: Pages, types: Types, pfns: Pfns, all_types: Types, *, paging: Paging = I386_2LEVEL) -> None:
+    """The rules of a restore for canonical page tables, without any frames (formats/xen.md 1.8, step 8).
+
+    Raises RecordError for a table of a level that the paging does not have, for an entry to a page that the domain
+    does not have, for a writable mapping of a page table, and for an L2 entry to a page that is no L1 table.
+    """
+    refuse_deep_tables(types, pfns, paging, RecordError)
+    for tables in guest_tables(pages, types, pfns, paging):
+        _check_entries(tables, all_types)
+
+
+def refuse_deep_tables(types: Types, pfns: Pfns, paging: Paging, error: type[DomainError] | type[RecordError]) -> None:
+    """Raise ``error`` for a page typed as a table of more levels than the paging has."""
+    levels = types & np.uint8(LEVEL_MASK)
+    if levels.size and int(levels.max()) > paging.levels:
+        first = int(np.argmax(levels > paging.levels))
+        raise error(
+            f"PFN 0x{int(pfns[first]):08x} is typed as a table that {paging.name} paging does not have",
+            expected=f"at most L{paging.levels}TAB",
+            got=f"type {int(types[first])}",
+        )
+
+
+def _refuse_large_pages(tables: Tables) -> None:
+    if tables.level >= PageType.L2TAB:
+        large = (tables.values & np.uint32(PTE_PSE)) != 0
+        tables.refuse(large, DomainError, "an entry maps a large page (PSE), which no saved state can hold")
+
+
+def _foreign(tables: Tables, frame_map: FrameMap) -> tuple[Pfns, NDArray[np.uint32], NDArray[np.uint32]]:
+    outside = np.flatnonzero(frame_map.pfn_of(tables.frames) == NO_PFN)
+    rows, indexes = np.divmod(tables.present[outside], tables.entries.shape[1])
+    return tables.pfns[rows], indexes.astype(np.uint32), tables.values[outside]
+
+
+def _check_entries(tables: Tables, all_types: Types) -> None:
+    frames = tables.frames
+    tables.refuse(
+        frames >= len(all_types),
+        RecordError,
+        f"a present entry points past the domain's last page, 0x{len(all_types) - 1:08x}",
+    )
+    targets = all_types[frames] & np.uint8(LEVEL_MASK)
+    if tables.level == PageType.L1TAB:
+        writable = (tables.values & np.uint32(PTE_RW)) != 0
+        bad = writable & (targets != PageType.NOTAB)
+        tables.refuse(bad, RecordError, "a page table is mapped writable", "a guest may map its page tables read-only")
+    else:
+        bad = targets != tables.level - 1
+        tables.refuse(bad, RecordError, f"an entry points to a page that is no L{tables.level - 1} table")

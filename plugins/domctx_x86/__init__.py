@@ -1,0 +1,62 @@
+"""Facts about i386 that several plugins need: page-table entries, page-table geometry, segments and descriptors."""
+
+from domctx_x86.pages import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pages_of
+from domctx_x86.paging import I386_2LEVEL, Paging, paging_of
+from domctx_x86.pte import (
+    PTE_ACCESSED,
+    PTE_DIRTY,
+    PTE_FLAGS_MASK,
+    PTE_GLOBAL,
+    PTE_PAT,
+    PTE_PCD,
+    PTE_PRESENT,
+    PTE_PSE,
+    PTE_PWT,
+    PTE_RW,
+    PTE_USER,
+)
+from domctx_x86.segments import (
+    DESCRIPTOR_SIZE,
+    DESCRIPTORS_PER_PAGE,
+    FLAT_RING1_CS,
+    FLAT_RING1_DS,
+    FLAT_RING3_CS,
+    FLAT_RING3_DS,
+    MAX_DESCRIPTORS,
+    RESERVED_GDT_FIRST,
+    RESERVED_GDT_LAST,
+    gdt_frame_count,
+    rpl,
+)
+
+__all__ = [
+    "PAGE_SHIFT",
+    "PAGE_SIZE",
+    "PAGE_MASK",
+    "pages_of",
+    "PTE_PRESENT",
+    "PTE_RW",
+    "PTE_USER",
+    "PTE_PWT",
+    "PTE_PCD",
+    "PTE_ACCESSED",
+    "PTE_DIRTY",
+    "PTE_PAT",
+    "PTE_PSE",
+    "PTE_GLOBAL",
+    "PTE_FLAGS_MASK",
+    "Paging",
+    "I386_2LEVEL",
+    "paging_of",
+    "DESCRIPTOR_SIZE",
+    "DESCRIPTORS_PER_PAGE",
+    "MAX_DESCRIPTORS",
+    "RESERVED_GDT_FIRST",
+    "RESERVED_GDT_LAST",
+    "FLAT_RING1_CS",
+    "FLAT_RING1_DS",
+    "FLAT_RING3_CS",
+    "FLAT_RING3_DS",
+    "gdt_frame_count",
+    "rpl",
+]
