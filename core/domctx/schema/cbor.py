@@ -6,32 +6,61 @@ length and then by octets). A body that differs in one octet from what we would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import takewhile
 from typing import Any, Final, NoReturn
 
-from domctx.schema.problems import FieldError
+from domctx.schema.problems import FieldError, step
 
 MAX_DEPTH: Final = 32
 """How deep lists and dicts may nest; a plain value has depth 0."""
 
 _KEYS: Final = frozenset({int, str, bytes})
 _LEAVES: Final = frozenset({bytes, bool, type(None), float})
-_NUMBERS: Final = range(-(1 << 64), 1 << 64)
+"""The types whose every value is good."""
+_LOWEST: Final = -(1 << 64)
+_HIGHEST: Final = (1 << 64) - 1
 
 
 def check(value: Any, depth: int = MAX_DEPTH) -> None:
     """Raise FieldError unless ``value`` is built of plain types, at most ``depth`` deep."""
     kind = type(value)
-    if kind is int:
-        if value not in _NUMBERS:
-            raise FieldError("beyond what CBOR holds", expected="-2**64 to 2**64 - 1", got=hex(value))
-    elif kind is str:
-        _check_text(value)
-    elif kind is list:
-        _check_items(enumerate(value), depth)
+    if kind is list:
+        _check_items(value, enumerate(value), depth)
     elif kind is dict:
-        _check_items(((key_name(key), item) for key, item in value.items()), depth)
+        for key in value:
+            _check_key(key)
+        _check_items(value.values(), value.items(), depth)
+    else:
+        _check_leaf(value, kind)
+
+
+def _check_items(items: Collection[Any], named: Iterable[tuple[Any, Any]], depth: int) -> None:
+    if depth == 0:
+        raise FieldError("nested too deep", expected=f"at most {MAX_DEPTH} levels")
+    if _are_leaves(items):
+        return
+    for key, item in named:
+        try:
+            check(item, depth - 1)
+        except FieldError as error:
+            raise error.within(step(key)) from None
+
+
+def _are_leaves(items: Collection[Any]) -> bool:
+    """Whether long lists of one kind, which are the usual ones, are known to be good without a look at each item."""
+    kinds = set(map(type, items))
+    if kinds == {int}:
+        return bool(min(items) >= _LOWEST and max(items) <= _HIGHEST)
+    return kinds <= _LEAVES
+
+
+def _check_leaf(value: Any, kind: type) -> None:
+    if kind is str:
+        _check_text(value)
+    elif kind is int:
+        if not _LOWEST <= value <= _HIGHEST:
+            raise FieldError("beyond what CBOR holds", expected="-2**64 to 2**64 - 1", got=hex(value))
     elif kind not in _LEAVES:
         plain = "int, str, bytes, bool, None, float, list or dict"
         raise FieldError("not a plain value", expected=plain, got=f"{kind.__module__}.{kind.__qualname__}")
@@ -44,22 +73,10 @@ def _check_text(text: str) -> None:
         raise FieldError("not Unicode text", got=ascii(text[error.start])) from None
 
 
-def _check_items(items: Iterable[tuple[object, Any]], depth: int) -> None:
-    if depth == 0:
-        raise FieldError("nested too deep", expected=f"at most {MAX_DEPTH} levels")
-    for name, item in items:
-        try:
-            check(item, depth - 1)
-        except FieldError as error:
-            raise error.within(f"[{name}]") from None
-
-
-def key_name(key: Any) -> str:
-    """How a path names a key of a dict. Raises FieldError unless it is an int, a str or bytes."""
+def _check_key(key: Any) -> None:
     if type(key) not in _KEYS:
         raise FieldError("not a plain key", expected="int, str or bytes", got=type(key).__name__)
-    check(key)
-    return key if isinstance(key, str) else repr(key)
+    _check_leaf(key, type(key))
 
 
 def dumps(value: Any) -> bytes:
@@ -75,7 +92,7 @@ class _NoTags(dict[int, Any]):
 
     def __missing__(self, tag: int) -> Callable[..., NoReturn]:
         def refuse(*_: Any) -> NoReturn:
-            raise ValueError(f"tag {tag}")
+            raise ValueError(f"tag {tag} is not plain")
 
         return refuse
 
@@ -87,16 +104,15 @@ def loads(octets: bytes) -> Any:
     try:
         value = cbor2.loads(octets, max_depth=MAX_DEPTH, semantic_decoders=_NoTags())
     except cbor2.CBORDecodeError as error:
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
-        raise FieldError(f"bad CBOR: {error}{cause}") from error
+        raise FieldError(f"bad CBOR: {error.__cause__ or error}") from error
     written = dumps(value)
     if written != octets:
         same = takewhile(lambda pair: pair[0] == pair[1], zip(written, octets, strict=False))
         at = sum(1 for _ in same)
-        expected, got = _head(written, at), _head(octets, at)
-        raise FieldError(f"not canonical CBOR from its octet {at} on", expected=expected, got=got)
+        message = f"not canonical CBOR from its octet {at} on"
+        raise FieldError(message, expected=_head(written, at), got=_head(octets, at))
     return value
 
 
 def _head(octets: bytes, at: int) -> str:
-    return bytes(octets[at : at + 4]).hex(" ") or "its end"
+    return octets[at : at + 4].hex(" ") or "its end"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -44,10 +45,15 @@ def type_name(marker: Any) -> str:
 
 
 def unit_of(marker: Any) -> str:
-    """The unit of a marker; of its elements where it is an array."""
-    if isinstance(marker, Array):
-        return unit_of(marker.element)
-    return marker.unit if isinstance(marker, Integer) else ""
+    """The unit of a number, or of the numbers in an array."""
+    element = element_of(marker)
+    return element.unit if isinstance(element, Integer) else ""
+
+
+def is_big_endian(marker: Any, byte_order: str) -> bool:
+    """Whether it shows in the octets of a field, which is no struct, that its class is big-endian."""
+    element = element_of(marker)
+    return byte_order == "big" and isinstance(element, Integer) and element.octets > 1
 
 
 def fields(cls: type[Any], version: int | None = None) -> tuple[Field, ...]:
@@ -104,3 +110,18 @@ def _format(marker: Any, order: str) -> Any:
             return (_format(marker.element, order), (marker.count,))
         case _:
             return ("u1", (marker.count,))
+
+
+def nested_layouts(classes: Iterable[type[Any]]) -> tuple[type[Any], ...]:
+    """The layout classes with all that stand in them, each once and after those in it."""
+    found: dict[type[Any], None] = {}
+    for cls in classes:
+        inner = (element_of(slot.marker) for slot in layout_of(cls).slots)
+        found |= dict.fromkeys(nested_layouts(marker.layout for marker in inner if isinstance(marker, Nested)))
+        found[cls] = None
+    return tuple(found)
+
+
+def element_of(marker: Any) -> Any:
+    """What an array, or an array of arrays, is made of; any other marker itself."""
+    return element_of(marker.element) if isinstance(marker, Array) else marker
