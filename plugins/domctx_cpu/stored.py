@@ -1,0 +1,23 @@
+"""vCPU contexts in memory: of an opened image, of a file, of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domctx.states import VcpuContext
+
+
+class StoredVcpus:
+    """VCPUS that keeps what was stored."""
+
+    def __init__(self, contexts: Mapping[int, VcpuContext] | None = None) -> None:
+        self._contexts = dict(contexts or {})
+
+    @property
+    def contexts(self) -> Mapping[int, VcpuContext]:
+        """Contexts by vCPU id, ascending."""
+        return dict(sorted(self._contexts.items()))
+
+    def store(self, vcpu: int, context: VcpuContext) -> None:
+        """Take one context; replaces an earlier one of the same vCPU."""
+        self._contexts[vcpu] = context

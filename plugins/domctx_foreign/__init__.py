@@ -1,0 +1,5 @@
+"""What only a foreign file format has: FOREIGN_HEAD and FOREIGN_TAIL."""
+
+from domctx_foreign.stored import StoredForeign
+
+__all__ = ["StoredForeign"]

@@ -1,0 +1,22 @@
+"""The body of FOREIGN_HEAD and FOREIGN_TAIL records (DESIGN.md section 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import attrs
+
+from domctx.schema import Blob, Text, layout
+
+MAX_BODY: Final = 64 << 20
+"""Octets of the largest body."""
+
+
+@layout(source="DESIGN.md section 4: FOREIGN_HEAD, FOREIGN_TAIL")
+@attrs.frozen
+class ForeignBody:
+    """One part of a source format that no other record holds."""
+
+    format: Annotated[str, Text(32, "the scheme of the source format: lgr, qemu, libvirt, ...")]
+    name: Annotated[str, Text(224, "what the part is called there")]
+    octets: Annotated[bytes, Blob("the part's own octets, as they stood in the source")]
