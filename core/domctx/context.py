@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -55,6 +56,16 @@ class Operation:
 
     def __exit__(self, *details: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def running(operation: Operation | None) -> Iterator[Operation]:
+    """The operation that a caller has, which closes it itself, or one for the time of the block."""
+    if operation is not None:
+        yield operation
+    else:
+        with Operation() as own:
+            yield own
 
 
 class HandlerContext:

@@ -15,14 +15,15 @@ Its last sixteen octets are found at a fixed distance from the end of the file, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple, Protocol
 
 import blake3
 
 from domctx.api import Buffer
 from domctx.errors import StreamError, UnsupportedError
-from domctx.wire import END_RECORD, HEADER, OPTIONAL, TYPE_DIRECTORY, pack_header, unpack_header
+from domctx.wire import END_RECORD, HEADER, OPTIONAL, TYPE_DIRECTORY, pack_header, record_name, unpack_header
 
 VERSION: Final = 1
 BLAKE3: Final = 1
@@ -153,19 +154,20 @@ class Directory:
         self.count, self.records, self.image_digest = self._check_frame()
         self._check_groups()
 
-    def _error(self, message: str, expected: object = None, got: object = None) -> StreamError:
+    def error(self, message: str, expected: object = None, got: object = None) -> StreamError:
+        """A StreamError that names the DIRECTORY and its offset."""
         return StreamError(message, offset=self.offset, record=RECORD, expected=expected, got=got)
 
     def _check_frame(self) -> tuple[int, int, bytes]:
         body = self._body
         if len(body) < HEAD.size + TAIL.size:
-            raise self._error("DIRECTORY is too short", f"at least {HEAD.size + TAIL.size} octets", len(body))
+            raise self.error("DIRECTORY is too short", f"at least {HEAD.size + TAIL.size} octets", len(body))
         digest, own_offset, magic = TAIL.unpack(body[-TAIL.size :])
         if magic != MAGIC or own_offset != self.offset:
-            raise self._error("DIRECTORY's tail is damaged", f"its own offset 0x{self.offset:016x} and the magic")
+            raise self.error("DIRECTORY's tail is damaged", f"its own offset 0x{self.offset:016x} and the magic")
         covered = pack_header(WIRE_TYPE, 0, len(body)) + body[: -TAIL.size]
         if blake3.blake3(covered).digest() != digest:
-            raise self._error("DIRECTORY's own digest is wrong: it is damaged")
+            raise self.error("DIRECTORY's own digest is wrong: it is damaged")
         version, kind, count, records, image = HEAD.unpack(body[: HEAD.size])
         if (version, kind) != (VERSION, BLAKE3):
             raise UnsupportedError(
@@ -177,23 +179,23 @@ class Directory:
                 hint="update domctx",
             )
         if len(body) != HEAD.size + TAIL.size + count * ROW_SIZE:
-            raise self._error("DIRECTORY has the wrong length for its groups", count * ROW_SIZE, len(body))
+            raise self.error("DIRECTORY has the wrong length for its groups", count * ROW_SIZE, len(body))
         return count, records, image
 
     def _check_groups(self) -> None:
         position = 0
         for offset, length in zip(self._column(16, "Q"), self._column(24, "Q"), strict=True):
             if offset != position or length == 0:
-                raise self._error("DIRECTORY's groups leave a gap", f"0x{position:016x}", f"0x{offset:016x}")
+                raise self.error("DIRECTORY's groups leave a gap", f"0x{position:016x}", f"0x{offset:016x}")
             position += length
         if position != self.offset:
-            raise self._error("DIRECTORY's groups do not reach it", f"0x{self.offset:016x}", f"0x{position:016x}")
+            raise self.error("DIRECTORY's groups do not reach it", f"0x{self.offset:016x}", f"0x{position:016x}")
         if sum(self._column(8, "I")) != self.records:
-            raise self._error("DIRECTORY's count of records is wrong", sum(self._column(8, "I")), self.records)
+            raise self.error("DIRECTORY's count of records is wrong", sum(self._column(8, "I")), self.records)
         if any(self._column(12, "I")):
-            raise self._error("DIRECTORY's reserved column is not zero")
+            raise self.error("DIRECTORY's reserved column is not zero")
         if blake3.blake3(self._digests()).digest() != self.image_digest:
-            raise self._error("the image digest does not match the groups' digests")
+            raise self.error("the image digest does not match the groups' digests")
 
     def _column(self, octets_before: int, code: str) -> tuple[int, ...]:
         """One column, found by how many octets of a row stand in the columns before it."""
@@ -245,3 +247,30 @@ def find(read: Callable[[int, int], bytes], size: int) -> Directory | None:
             got=bytes(octets[: HEADER.size]).hex(" ", 4),
         )
     return Directory(memoryview(octets)[HEADER.size :], offset)
+
+
+def limit(offset: int) -> int:
+    """The largest body that a DIRECTORY at ``offset`` may have: a row for each record, none of which is empty."""
+    return HEAD.size + TAIL.size + offset // HEADER.size * ROW_SIZE
+
+
+def compare(found: Directory, groups: Sequence[Group], records: int, names: Mapping[int, str]) -> None:
+    """Hold the groups that a reader digested against the DIRECTORY's.
+
+    Raises StreamError, naming the first record of the first group that differs.
+    """
+    for wanted, group in zip_longest(found.groups(), groups):
+        if wanted != group:
+            culprit = group or wanted
+            code = culprit.type & ~OPTIONAL
+            raise StreamError(
+                "the digest is wrong: the record is damaged"
+                if wanted and group and wanted[:5] == group[:5]
+                else "DIRECTORY tells other records than the stream has",
+                offset=culprit.offset,
+                record=record_name(names.get(code, culprit.type), culprit.instance),
+                expected=wanted and wanted.digest.hex()[:16],
+                got=group and group.digest.hex()[:16],
+            )
+    if found.records != records:
+        raise found.error("DIRECTORY's count of records is wrong", records, found.records)

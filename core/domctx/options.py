@@ -33,6 +33,12 @@ def parse(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:
     return values
 
 
+def select(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:
+    """As ``parse``, of those options of ``given`` that are declared; the others are for somebody else."""
+    names = {option.name for option in declared}
+    return parse([text for text in given if text.partition("=")[0] in names], declared)
+
+
 def value_of(name: str, values: Mapping[str, Any], declared: Iterable[Option]) -> Any:
     """The value of an option that is declared; its default where none was given. Raises KeyError for any other."""
     option = next((option for option in declared if option.name == name), None)

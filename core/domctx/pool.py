@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -21,6 +22,7 @@ class Pool:
     def __init__(self, workers: int = WORKERS) -> None:
         self._workers = workers
         self._executor: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
 
     def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``map``, results in the order of ``items``; at most one item for each thread and one more is under way.
@@ -28,12 +30,11 @@ class Pool:
         An exception of ``function`` or ``items`` comes out where its result would; what is under way is then waited
         for, so that no thread works on after the caller has gone on.
         """
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="domctx")
+        executor = self._ready()
         under_way: collections.deque[Future[R]] = collections.deque()
         try:
             for item in items:
-                under_way.append(self._executor.submit(function, item))
+                under_way.append(executor.submit(function, item))
                 if len(under_way) > self._workers:
                     yield under_way.popleft().result()
             while under_way:
@@ -44,6 +45,12 @@ class Pool:
             for future in under_way:
                 if not future.cancelled():
                     future.exception()
+
+    def _ready(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="domctx")
+            return self._executor
 
     def close(self) -> None:
         """End the threads."""

@@ -11,10 +11,7 @@ from domctx.api import Command, Domain, Format, Images, RecordType, StateKey, St
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, collect, failure
 from domctx.manager import Manager, Plugin
-from domctx.wire import TYPE_DIRECTORY, TYPE_END, TYPE_MANIFEST, TYPE_START, code_range
-
-CORE_CODES: Final = {TYPE_END: "END", TYPE_START: "START", TYPE_MANIFEST: "MANIFEST", TYPE_DIRECTORY: "DIRECTORY"}
-"""The types that the core itself reads and writes; no plugin may claim them."""
+from domctx.wire import CORE_CODES, code_range
 
 DATA_HOOKS: Final[Mapping[str, type[Any]]] = {
     "domctx_record_types": RecordType,

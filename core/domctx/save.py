@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from domctx import __version__, directory, manifest as manifests, options
-from domctx.api import Domain, Images, Sink
-from domctx.context import HandlerContext, Operation
+from domctx.api import Buffer, Domain, Images, Sink
+from domctx.context import HandlerContext, Operation, running
 from domctx.errors import DomainError, DomctxError
 from domctx.handlers import guard
 from domctx.manifest import Manifest, TypeUse
@@ -24,6 +24,7 @@ from domctx.wire import (
     TYPE_MANIFEST,
     TYPE_START,
     XEN_VERSION,
+    Header,
     record_name,
     record_size,
 )
@@ -35,6 +36,38 @@ class Planned:
 
     bound: BoundType
     state: Any
+
+    @property
+    def code(self) -> int:
+        """The type code, by which a save is ordered."""
+        return self.bound.type.code
+
+
+@attrs.frozen
+class Carried:
+    """A record of an optional type that nobody knows: copied verbatim from image to image."""
+
+    header: Header
+    use: TypeUse | None
+    body: Callable[[], Iterator[Buffer]]
+
+    @property
+    def code(self) -> int:
+        """The type code, by which a save is ordered."""
+        return self.header.code
+
+    def copy(self, stream: StreamWriter) -> None:
+        """Write the record as it stands."""
+        stream.begin(*self.header)
+        for piece in self.body():
+            stream.data(piece)
+        stream.end()
+
+
+def carried_by(domain: Domain) -> list[Carried]:
+    """The records that an opened image carries along; none for any other domain."""
+    carry = getattr(domain, "carried", None)
+    return list(carry()) if carry is not None else []
 
 
 @attrs.frozen
@@ -95,10 +128,10 @@ def save(
     Raises DomctxError; the sink then holds a stream without END, which no reader accepts.
     """
     registry.manager.refuse_broken()
-    with operation or Operation() as running:
+    with running(operation) as operation:
         domain.pause()
         try:
-            _save(domain, sink, registry, running, images, drop)
+            _save(domain, sink, registry, operation, images, drop)
         finally:
             domain.unpause()
 
@@ -113,8 +146,12 @@ def _save(
     _record(stream, TYPE_START, START_BODY.pack(*XEN_VERSION))
     if digests is not None:
         _record(stream, TYPE_MANIFEST, manifests.encode(describe(domain, planned)))
-    for item in planned:
-        write_type(stream, item, context)
+    items: list[Planned | Carried] = [*planned, *(carried_by(domain) if images is Images.DOMCTX else ())]
+    for item in sorted(items, key=lambda item: item.code):
+        if isinstance(item, Planned):
+            write_type(stream, item, context)
+        else:
+            item.copy(stream)
     if digests is not None:
         groups = digests.finish()
         _record(stream, directory.WIRE_TYPE, directory.encode(groups, digests.records, stream.offset))
@@ -124,9 +161,9 @@ def _save(
 def context_for(
     domain: Domain, registry: Registry, planned: Sequence[Planned], operation: Operation, *, dry_run: bool = False
 ) -> HandlerContext:
-    """The context of the planned types' save handlers. Raises UsageError for options that none of them declares."""
+    """The context of the planned types' save handlers."""
     declared = [option for item in planned for option in item.bound.type.options]
-    values = options.parse(operation.given, declared)
+    values = options.select(operation.given, declared)
     state = registry.attach(domain).state
     return HandlerContext(operation, domain.machine, state, values=values, dry_run=dry_run)
 
@@ -153,10 +190,14 @@ def describe(domain: Domain, planned: Sequence[Planned]) -> Manifest:
     now = datetime.datetime.now(datetime.UTC)
     return Manifest(
         machine=domain.machine,
-        types=tuple(use_of(item.bound) for item in planned),
+        types=(*(use_of(item.bound) for item in planned), *_carried_uses(domain)),
         producer=f"domctx {__version__}",
         time=now.isoformat(timespec="seconds"),
     )
+
+
+def _carried_uses(domain: Domain) -> list[TypeUse]:
+    return list(dict.fromkeys(item.use for item in carried_by(domain) if item.use is not None))
 
 
 def use_of(bound: BoundType) -> TypeUse:
@@ -183,11 +224,11 @@ def dry_run(
 ) -> list[Estimate]:
     """What a save would take, by record type, without doing its work: the same road into a counting sink."""
     registry.manager.refuse_broken()
-    with operation or Operation() as running:
+    with running(operation) as operation:
         domain.pause()
         try:
-            planned = plan(domain, registry, running, images=images, drop=drop)
-            context = context_for(domain, registry, planned, running, dry_run=True)
+            planned = plan(domain, registry, operation, images=images, drop=drop)
+            context = context_for(domain, registry, planned, operation, dry_run=True)
             return [
                 *_frame_estimates(domain, planned, images),
                 *(estimate(item, context, sample=sample) for item in planned),

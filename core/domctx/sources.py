@@ -135,3 +135,23 @@ class RandomFile:
     def close(self) -> None:
         """Close the descriptor: a RandomFile owns it."""
         os.close(self._descriptor)
+
+
+class RangeSource:
+    """One stretch of a file, read in order."""
+
+    def __init__(self, file: RandomFile, offset: int, length: int) -> None:
+        self.name = file.name
+        self._file = file
+        self._offset = offset
+        self._left = length
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` octets, or fewer only at the end of the stretch."""
+        octets = self._file.read(self._offset, min(size, self._left))
+        self._offset += len(octets)
+        self._left -= len(octets)
+        return octets
+
+    def close(self) -> None:
+        """The file is its owner's."""

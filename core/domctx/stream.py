@@ -128,16 +128,20 @@ class StreamReader:
     """Reads records from a source; every read is exact. ``names`` are the type codes' names, for messages."""
 
     def __init__(
-        self, source: Source, observer: Observer | None = None, names: Mapping[int, str] | None = None
+        self,
+        source: Source,
+        observer: Observer | None = None,
+        names: Mapping[int, str] | None = None,
+        offset: int = 0,
     ) -> None:
         self._source = source
         self._names = names or {}
         self._observer: Observer = observer or _Unobserved()
         self._window = memoryview(b"")
         self._header = Header(0, 0, 0)
-        self.offset = 0
-        """Octets that were consumed."""
-        self.record_offset = 0
+        self.offset = offset
+        """Where the next octet stands; counted from the ``offset`` that was given."""
+        self.record_offset = offset
         """Where the header of the current record stands."""
         self.remaining = 0
         """Octets of the current body that are not read yet."""
@@ -220,6 +224,10 @@ class StreamReader:
         """Whether the next record has the type and length of ``header``."""
         found = self.peek()
         return found is not None and (found.type, found.length) == (header.type, header.length)
+
+    def peek_octet(self) -> bool:
+        """Whether anything follows, be it a single octet."""
+        return bool(self._look(1))
 
     def _batch(self, header: Header, window: memoryview, size: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
         import numpy as np

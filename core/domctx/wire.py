@@ -27,6 +27,9 @@ TYPE_MANIFEST: Final = 0x0001_0000
 TYPE_DIRECTORY: Final = 0x0001_FFFF
 """Written with bit 31 set: 0x8001FFFF."""
 
+CORE_CODES: Final = {TYPE_END: "END", TYPE_START: "START", TYPE_MANIFEST: "MANIFEST", TYPE_DIRECTORY: "DIRECTORY"}
+"""The types that the core itself reads and writes; no plugin may claim them."""
+
 XEN_VERSION: Final = (4, 15)
 """The Xen release whose record definitions this reader knows: 4.15, for which v10 was made."""
 

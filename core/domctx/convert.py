@@ -1,0 +1,67 @@
+"""The converting road: any domain to an image, to a file of another format, or into a target."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+
+from domctx.api import Domain, Images, Target
+from domctx.context import Operation
+from domctx.errors import DomctxError
+from domctx.load import load
+from domctx.registry import Registry
+from domctx.save import save
+from domctx.sinks import FileSink
+from domctx.sources import FileSource
+
+
+def into_target(
+    source: Domain, target: Target, registry: Registry, operation: Operation, *, drop: Sequence[str] = ()
+) -> None:
+    """Save ``source`` and load ``target`` at the same time, through a pipe: as ``save - | load -`` does.
+
+    A failure of either side aborts the target; the source's failure is told where both fail.
+    """
+    reading, writing = os.pipe()
+    producer = _Producer(writing, source, registry, operation, drop)
+    try:
+        load(FileSource(reading, source.location), target, registry, operation, drop=drop)
+    except DomctxError as error:
+        os.close(reading)
+        reading = -1
+        raise (producer.wait() or error) from error.__cause__
+    finally:
+        if reading >= 0:
+            os.close(reading)
+        producer.wait()
+
+
+class _Producer:
+    """Saves a domain into a pipe, on a thread of its own."""
+
+    def __init__(
+        self, descriptor: int, source: Domain, registry: Registry, operation: Operation, drop: Sequence[str]
+    ) -> None:
+        self._arguments = (source, registry, operation, drop)
+        self._descriptor = descriptor
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="domctx-save")
+        self._thread.start()
+
+    def _run(self) -> None:
+        source, registry, operation, drop = self._arguments
+        sink = FileSink(self._descriptor, source.location)
+        try:
+            save(source, sink, registry, operation, images=Images.DOMCTX, drop=drop)
+            sink.close()
+        except BaseException as error:  # told by ``cause``, on the thread that waits
+            self._failure = error
+        finally:
+            os.close(self._descriptor)
+
+    def wait(self) -> BaseException | None:
+        """Wait for the save to end; its failure, unless it only lost its reader."""
+        self._thread.join()
+        lost_reader = self._failure is not None and isinstance(self._failure.__cause__, BrokenPipeError)
+        return None if lost_reader else self._failure

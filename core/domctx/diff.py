@@ -1,0 +1,118 @@
+"""The comparing road: two domains, state by state, in ascending type code; says which records, fields and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Any
+
+import attrs
+
+from domctx.api import Difference, Domain, Images, Machine
+from domctx.context import HandlerContext, Operation, running
+from domctx.handlers import guard
+from domctx.manifest import Manifest
+from domctx.records import Ledger, StreamRun, decode_body
+from domctx.registry import BoundType, Registry
+from domctx.save import Planned, plan, write_type
+from domctx.sinks import BytesSink
+from domctx.sources import BytesSource
+from domctx.stream import StreamReader, StreamWriter
+from domctx.wire import record_name
+
+
+def diff(a: Domain, b: Domain, registry: Registry, operation: Operation | None = None) -> Iterator[Difference]:
+    """Every place in which the states of ``a`` and ``b`` differ.
+
+    What only tells when, by whom or from which frames they were saved is told apart (``counted`` is False).
+    """
+    registry.manager.refuse_broken()
+    with running(operation) as operation:
+        a.pause()
+        try:
+            b.pause()
+            try:
+                yield from _diff(a, b, registry, operation)
+            finally:
+                b.unpause()
+        finally:
+            a.unpause()
+
+
+def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Iterator[Difference]:
+    yield from _machines(a.machine, b.machine)
+    yield from _manifests(a, b)
+    sides = [_states(domain, registry, operation) for domain in (a, b)]
+    for code in sorted({*sides[0], *sides[1]}):
+        left, right = (side.get(code) for side in sides)
+        if left is None or right is None:
+            present = left or right
+            assert present is not None  # the code is one side's
+            name = present.bound.type.name
+            yield Difference(name, "", "present" if left else None, "present" if right else None)
+            continue
+        context = HandlerContext(operation, a.machine, registry.attach(a).state)
+        yield from _compare(left.bound, left.state, right.state, context.of(left.bound.type))
+
+
+def _states(domain: Domain, registry: Registry, operation: Operation) -> dict[int, Planned]:
+    """What is compared of a domain, by type code; a plain v10 image has Xen's records only."""
+    images = getattr(getattr(domain, "image", None), "images", Images.DOMCTX)
+    return {item.code: item for item in plan(domain, registry, operation, images=images)}
+
+
+def _machines(a: Machine, b: Machine) -> Iterator[Difference]:
+    left, right = attrs.asdict(a), attrs.asdict(b)
+    for field, value in left.items():
+        if value != right[field]:
+            yield Difference("MANIFEST[0]", f"machine.{field}", value, right[field])
+
+
+def _manifests(a: Domain, b: Domain) -> Iterator[Difference]:
+    """When and by whom two images were saved: told, not counted."""
+    manifests: list[Manifest | None] = [getattr(getattr(side, "image", None), "manifest", None) for side in (a, b)]
+    left, right = manifests
+    if left is not None and right is not None:
+        for field in ("time", "producer"):
+            values = getattr(left, field), getattr(right, field)
+            if values[0] != values[1]:
+                yield Difference("MANIFEST[0]", field, *values, counted=False)
+
+
+def _compare(bound: BoundType, a: Any, b: Any, context: HandlerContext) -> Iterator[Difference]:
+    custom = bound.type.diff
+    if custom is None:
+        yield from _compare_records(bound, _bodies(bound, a, context), _bodies(bound, b, context))
+    else:
+        yield from guard(lambda: iter(custom(a, b, context)), bound.suspects)
+
+
+def _bodies(bound: BoundType, state: Any, context: HandlerContext) -> dict[int, bytes]:
+    """The bodies that the type's own save handler makes of a state, by instance; no transform among them."""
+    sink = BytesSink()
+    plain = attrs.evolve(bound, saving=attrs.evolve(bound.saving, nest=bound.saving.accepting(())))
+    write_type(StreamWriter(sink), Planned(plain, state), context)
+    reader = StreamReader(BytesSource(sink.octets))
+    run = StreamRun(reader, bound.type, Ledger(bound.type), bound.type.version, lambda octets: None)
+    return {record.instance: bytes(record.rest()) for record in run}
+
+
+def _compare_records(bound: BoundType, a: dict[int, bytes], b: dict[int, bytes]) -> Iterator[Difference]:
+    for instance in sorted({*a, *b}):
+        name = record_name(bound.type.name, instance)
+        if instance not in a or instance not in b:
+            yield Difference(name, "", "present" if instance in a else None, "present" if instance in b else None)
+        elif a[instance] != b[instance]:
+            yield from _compare_bodies(bound, name, a[instance], b[instance])
+
+
+def _compare_bodies(bound: BoundType, name: str, a: bytes, b: bytes) -> Iterator[Difference]:
+    from domctx import schema
+
+    if bound.type.body is not None:
+        left, right = (decode_body(bound.type, memoryview(side), bound.type.version) for side in (a, b))
+        for path, one, other in schema.differences(left, right):
+            yield Difference(name, path, one, other)
+        return
+    first = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    yield Difference(name, f"body[0x{first:x}:]", a[first : first + 16].hex(" "), b[first : first + 16].hex(" "))

@@ -1,0 +1,141 @@
+"""An opened image is itself a Domain: every state over its records, read when it is asked for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast
+
+from domctx.api import Machine, RecordType, StateKey
+from domctx.context import HandlerContext, Operation
+from domctx.directory import Group
+from domctx.errors import DomctxError, StreamError
+from domctx.handlers import guard
+from domctx.image import DIGEST_STEP, Image
+from domctx.load import call_load, check_types, unknown_type
+from domctx.records import FileRecord, Ledger, StreamRun
+from domctx.registry import BoundType, Registry
+from domctx.save import Carried
+from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_size, unpack_header
+
+T = TypeVar("T")
+
+
+class ImageDomain:
+    """An opened image as a Domain: every state over its records, read when it is asked for."""
+
+    scheme = "dctx"
+    one_pass = False
+
+    def __init__(self, image: Image, registry: Registry, operation: Operation | None = None) -> None:
+        self.image = image
+        self.registry = registry
+        self.location = image.file.name
+        self._operation = operation or Operation()
+        self._states: dict[StateKey[Any], Any] = {}
+        if image.manifest is not None:
+            check_types(image.manifest, registry)
+
+    @property
+    def machine(self) -> Machine:
+        """MANIFEST's description; empty for a plain v10 image."""
+        return self.image.manifest.machine if self.image.manifest else Machine("", "")
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The state over its records; None where the image holds none of them."""
+        if key not in self._states:
+            bound = self.registry.states(self.image.images).get(key)
+            held = bound is not None and bound.type.code in self._codes()
+            self._states[key] = self._open(bound) if bound is not None and held else None
+        return cast("T | None", self._states[key])
+
+    def owned_states(self) -> list[StateKey[Any]]:
+        """The states whose records the image holds. Raises UnsupportedError for a type that must be known."""
+        for group in self.image.groups:
+            header = Header(group.type, group.instance, 0)
+            if header.code not in self.registry.types and header.code not in CORE_CODES and not header.optional:
+                raise unknown_type(header, group.offset, self.image.manifest).at(file=self.location)
+        codes = self._codes()
+        return [key for key, bound in self.registry.states(self.image.images).items() if bound.type.code in codes]
+
+    def carried(self) -> Iterator[Carried]:
+        """Each record of an optional type that nobody knows, to be copied from image to image."""
+        for group in self.image.groups:
+            header = Header(group.type, group.instance, 0)
+            if header.optional and header.code not in self.registry.types and header.code not in CORE_CODES:
+                for header, offset in self._headers(group):
+                    use = self.image.manifest.use_of(header.code) if self.image.manifest else None
+                    yield Carried(header, use, functools.partial(self._body, header, offset))
+
+    def _body(self, header: Header, offset: int) -> Iterator[bytes]:
+        for start in range(0, header.length, DIGEST_STEP):
+            yield self.image.file.read(offset + HEADER.size + start, min(DIGEST_STEP, header.length - start))
+
+    def pause(self) -> None:
+        """An image stands still."""
+
+    def unpause(self) -> None:
+        """An image stands still."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._operation.close()
+        self.image.close()
+
+    def _codes(self) -> set[int]:
+        """Type codes that the image holds or, by its MANIFEST, would hold if there were any records."""
+        listed = (use.code for use in self.image.manifest.types) if self.image.manifest else ()
+        return {*self.image.codes(), *listed}
+
+    def _open(self, bound: BoundType) -> Any:
+        context = self.context(bound.type)
+        view = bound.type.view
+        if view is not None and not bound.loading.nest.transforms:
+            return guard(lambda: view(self.records(bound), context), bound.suspects)
+        for damage in self.image.check_digests(self._operation.pool, {bound.type.code}):
+            raise damage
+        state = guard(lambda: bound.type.new_state(self.machine), bound.suspects)
+        ledger = Ledger(bound.type)
+        for offset, length in self.image.runs(bound.type.code):
+            reader = self.image.reader(offset, length, {bound.type.code: bound.type.name})
+            run = StreamRun(reader, bound.type, ledger, self.version(bound), lambda octets: None)
+            try:
+                call_load(bound, self.image.manifest, state, run, context)
+                run.finish()
+            except DomctxError as error:
+                raise error.at(file=self.location, offset=reader.record_offset, record=reader.name) from error.__cause__
+        return state
+
+    def version(self, bound: BoundType) -> int:
+        """The version of a type's bodies in the image."""
+        use = self.image.manifest.use_of(bound.type.code) if self.image.manifest else None
+        return use.version if use else 1
+
+    def context(self, record_type: RecordType) -> HandlerContext:
+        """The context in which the image's records of a type are read."""
+        return HandlerContext(self._operation, self.machine, self.state).of(record_type)
+
+    def records(self, bound: BoundType) -> list[FileRecord]:
+        """The records of one type, in stream order, read at random."""
+        return [
+            FileRecord(self.image.file, header, offset, bound.type, self.version(bound))
+            for group in self.image.groups
+            if group.type & ~OPTIONAL == bound.type.code
+            for header, offset in self._headers(group)
+        ]
+
+    def _headers(self, group: Group) -> Iterator[tuple[Header, int]]:
+        """The header and offset of each record of a group. Raises StreamError where they leave the group."""
+        offset = group.offset
+        for _ in range(group.records):
+            header = unpack_header(self.image.file.read(offset, HEADER.size))
+            end = offset + record_size(header.length)
+            if header.type != group.type or end > group.offset + group.length:
+                raise StreamError(
+                    "a record's header is not what DIRECTORY tells",
+                    file=self.location,
+                    offset=offset,
+                    record=self.image.name_of(group),
+                )
+            yield header, offset
+            offset = end
