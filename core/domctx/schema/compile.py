@@ -6,17 +6,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from domctx.schema.cells import (
-    BytesCell,
-    Cell,
-    ElementsCell,
-    IntegerCell,
-    NestedCell,
-    NumbersCell,
-    ReservedCell,
-    StructsCell,
-    TextCell,
-)
+from domctx.schema.array_cells import ElementsCell, NumbersCell, StructsCell
+from domctx.schema.cells import BytesCell, Cell, IntegerCell, NestedCell, ReservedCell, TextCell
 from domctx.schema.markers import Array, Blob, Bytes, Cbor, Integer, Nested, Reserved, Text
 from domctx.schema.plan import Plan, Slot, Step, layout_of
 

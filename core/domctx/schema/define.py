@@ -38,7 +38,7 @@ def _layout(cls: type[Any], source: str, byte_order: str) -> Layout:
     slots = tuple(_slots(cls))
     for slot in slots[:-1]:
         if isinstance(slot.marker, Blob | Cbor):
-            raise _refused(cls, slot.name, "takes the rest of the body, so it must be the last field")
+            raise _refused(cls, slot.name, "takes the rest of the body, so no field may follow")
     versions = versions_of(slots)
     return Layout(cls, source, byte_order, slots, versions, compile_plans(cls, slots, versions, byte_order))
 

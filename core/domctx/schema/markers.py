@@ -124,7 +124,10 @@ class Text(Marker):
 
 @attrs.frozen
 class Reserved(Marker):
-    """``count`` octets that must be zero: ``bytes``, with the default ``bytes(count)``."""
+    """``count`` octets that must be zero: ``bytes``, with ``attrs.field(default=bytes(count), init=False)``.
+
+    ``init=False`` (or ``kw_only=True``) lets fields without a default follow.
+    """
 
     count: int
     doc: str = "must be zero"
