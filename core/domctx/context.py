@@ -47,6 +47,10 @@ class Operation:
         if self._progress is not None:
             self._progress(octets)
 
+    def report_to(self, progress: Callable[[int], None]) -> None:
+        """Count progress there from now on."""
+        self._progress = progress
+
     def close(self) -> None:
         """End the threads."""
         self.pool.close()

@@ -1,0 +1,85 @@
+"""``domctx convert IN OUT``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domctx.api import Domain, Format
+from domctx.cli import options
+from domctx.cli.save import write_image
+from domctx.cli.session import Session
+from domctx.context import Operation
+from domctx.convert import into_target
+from domctx.errors import UsageError
+from domctx.handlers import guard
+from domctx.publish import publish, refuse_existing
+from domctx.references import IMAGE, Reference
+from domctx.sinks import FileSink
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN")
+@click.argument("goal", metavar="OUT")
+@options.given
+@options.drop
+@options.force
+@options.allow_newer
+@click.pass_obj
+def command(
+    session: Session,
+    source: str,
+    goal: str,
+    given: tuple[str, ...],
+    drop: tuple[str, ...],
+    force: bool,
+    allow_newer: bool,
+) -> None:
+    """Convert IN, whatever its format, to OUT: an image, [scheme:]FILE of another format, or a machine."""
+    operation = session.operation(given, force=force, allow_newer=allow_newer)
+    out = session.reference(goal)
+    out_format = session.registry.formats[out.scheme or IMAGE][0]
+    session.registry.manager.refuse_broken()
+    reference = session.seekable(session.reference(source))
+    in_format = session.format_of(reference)
+    session.check_options(given, [in_format, out_format], saving=out_format.scheme == IMAGE)
+    if out_format.write is not None or out_format.scheme == IMAGE:
+        _refuse_existing(out, force=force)
+    domain = session.open_as(in_format, reference, operation)
+    if out_format.scheme == IMAGE:
+        write_image(session, domain, out.location, operation, drop=drop)
+    elif out_format.write is not None:
+        _write(session, domain, out_format, out, operation)
+    else:
+        target = session.create(out, operation)
+        with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
+            into_target(domain, target, session.registry, operation, drop=drop)
+
+
+def _refuse_existing(out: Reference, *, force: bool) -> None:
+    if not out.is_stream:
+        refuse_existing(Path(out.location), force=force)
+
+
+def _write(session: Session, domain: Domain, format_: Format, out: Reference, operation: Operation) -> None:
+    """Let a format pull the domain into a file, or into standard output."""
+    write = format_.write
+    if write is None:
+        raise UsageError(f"{format_.scheme}: cannot be written", file=str(out))
+    plugin = session.registry.formats[format_.scheme][1]
+    context = session.context(format_, operation)
+    domain.pause()
+    try:
+        with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
+            if out.is_stream:
+                sink = FileSink(session.stdout(), "standard output")
+                guard(lambda: write(domain, sink, context), [plugin])
+                sink.close()
+                return
+            with publish(out.location, force=operation.force) as file:
+                sink = FileSink(file.fileno(), out.location)
+                guard(lambda: write(domain, sink, context), [plugin])
+                sink.close()
+    finally:
+        domain.unpause()

@@ -1,0 +1,21 @@
+"""``domctx``: answers ``--version`` before anything is imported, then hands over to click."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; the exit code of the process."""
+    if sys.argv[1:] == ["--version"]:
+        import domctx
+
+        print(f"domctx {domctx.__version__}")
+        return 0
+    from domctx.cli.run import run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""``domctx save SOURCE IMAGE``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domctx.api import Domain, Images
+from domctx.cli import options
+from domctx.cli.room import check_room
+from domctx.cli.session import Session
+from domctx.context import Operation
+from domctx.publish import publish, refuse_existing
+from domctx.references import IMAGE
+from domctx.save import Estimate, dry_run, save
+from domctx.sinks import FileSink
+
+
+@click.command("save")
+@click.argument("source")
+@click.argument("image", required=False)
+@click.option("--plain-xen", is_flag=True, help="a plain domain context v10 image: Xen's own records only")
+@click.option("--dry-run", "only_sizes", is_flag=True, help="only say what the image would take")
+@options.given
+@options.drop
+@options.force
+@options.allow_newer
+@options.as_json
+@click.pass_obj
+def command(
+    session: Session,
+    source: str,
+    image: str | None,
+    plain_xen: bool,
+    only_sizes: bool,
+    given: tuple[str, ...],
+    drop: tuple[str, ...],
+    force: bool,
+    allow_newer: bool,
+    as_json: bool,
+) -> None:
+    """Save the machine SOURCE to the file IMAGE ("-": standard output); it is given back as it was found."""
+    operation = session.operation(given, force=force, allow_newer=allow_newer)
+    reference = session.seekable(session.reference(source))
+    format_ = session.format_of(reference)
+    session.check_options(given, [format_], saving=True)
+    images = Images.PLAIN if plain_xen else Images.DOMCTX
+    if only_sizes:
+        domain = session.open_as(format_, reference, operation)
+        _print(session, dry_run(domain, session.registry, operation, images=images, drop=drop, sample=True), as_json)
+        return
+    if image is None:
+        raise click.UsageError("Missing argument 'IMAGE'.")
+    goal = session.reference(image)
+    if goal.scheme not in (None, IMAGE):
+        raise click.UsageError(f"save writes an image; use `domctx convert {source} {image}`")
+    if not goal.is_stream:
+        refuse_existing(Path(goal.location), force=force)
+    domain = session.open_as(format_, reference, operation)
+    write_image(session, domain, goal.location, operation, images=images, drop=drop)
+
+
+def write_image(
+    session: Session,
+    domain: Domain,
+    path: str,
+    operation: Operation,
+    *,
+    images: Images = Images.DOMCTX,
+    drop: tuple[str, ...] = (),
+) -> None:
+    """Save ``domain`` to the file ``path``, which appears whole or not at all, or to standard output ("-")."""
+    registry = session.registry
+    registry.manager.refuse_broken()
+    total = sum(block.size for block in domain.machine.blocks)
+    with session.progress_of(operation, "save", total):
+        if path == "-":
+            sink = FileSink(session.stdout(), "standard output")
+            save(domain, sink, registry, operation, images=images, drop=drop)
+            sink.close()
+            return
+        check_room(path, dry_run(domain, registry, operation, images=images, drop=drop, sample=True), operation)
+        with publish(path, force=operation.force) as file:
+            sink = FileSink(file.fileno(), path)
+            save(domain, sink, registry, operation, images=images, drop=drop)
+            sink.close()
+
+
+def _print(session: Session, estimates: list[Estimate], as_json: bool) -> None:
+    if as_json:
+        rows = [{"record": row.record, "octets": row.octets, "exact": row.exact} for row in estimates]
+        total = sum(row.octets for row in estimates)
+        session.print_json({"records": rows, "octets": total, "exact": all(row.exact for row in estimates)})
+        return
+    for row in estimates:
+        session.echo(f"{row.record:20} {'' if row.exact else 'at most ':>8}{row.octets:>16,} octets")
+    bound = "" if all(row.exact for row in estimates) else "at most "
+    session.echo(f"{'total':20} {bound:>8}{sum(row.octets for row in estimates):>16,} octets")

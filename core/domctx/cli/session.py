@@ -1,0 +1,164 @@
+"""What a command works with: the registry, references opened, notes and JSON printed, progress shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from domctx.api import Domain, Format, Option, Target
+from domctx.context import OpenContext, Operation
+from domctx.errors import UsageError
+
+if TYPE_CHECKING:
+    from domctx.references import Reference
+    from domctx.registry import Registry
+
+
+class Session:
+    """One call of the command line."""
+
+    def __init__(self) -> None:
+        self.plugins: Sequence[str] = ()
+        self.debug = False
+        self.quiet = False
+        self.progress = "auto"
+        self._registry: Registry | None = None
+        self._exits = contextlib.ExitStack()
+
+    def configure(self, *, plugins: Sequence[str], debug: bool, quiet: bool, progress: str) -> None:
+        """Take the options that stand before the command."""
+        self.plugins, self.debug, self.quiet, self.progress = plugins, debug, quiet, progress
+
+    @property
+    def registry(self) -> Registry:
+        """The resolved plugins; found and imported when first asked for."""
+        if self._registry is None:
+            from domctx.discovery import entry_points
+            from domctx.manager import Manager
+            from domctx.references import IMAGE_FORMAT
+            from domctx.registry import Registry
+
+            disabled = os.environ.get("DOMCTX_DISABLE_PLUGINS", "")
+            manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
+            self._registry = Registry.resolve(manager, [IMAGE_FORMAT])
+            for plugin in manager.broken():
+                self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")
+        return self._registry
+
+    def reference(self, text: str) -> Reference:
+        """Parse a reference."""
+        from domctx.references import parse
+
+        return parse(text, self.registry)
+
+    def operation(self, given: Sequence[str] = (), *, force: bool = False, allow_newer: bool = False) -> Operation:
+        """An operation that tells its notes and its progress here."""
+        operation = Operation(given, note=self.note, force=force, allow_newer=allow_newer)
+        self._exits.callback(operation.close)
+        return operation
+
+    def format_of(self, reference: Reference) -> Format:
+        """The format of what a reference names: its scheme, or the magic of the file."""
+        from domctx.references import detect
+
+        if reference.scheme is not None:
+            return self.registry.formats[reference.scheme][0]
+        return detect(reference.location, self.registry)
+
+    def open(self, text: str, options: Sequence[str] = (), operation: Operation | None = None) -> Domain:
+        """Open what a reference names as a Domain; it is closed when the command ends.
+
+        Raises UsageError where the format cannot be opened, or an option is not one of its own.
+        """
+        operation = operation or self.operation(options)
+        reference = self.seekable(self.reference(text))
+        format_ = self.format_of(reference)
+        return self.open_as(format_, reference, operation)
+
+    def open_as(self, format_: Format, reference: Reference, operation: Operation) -> Domain:
+        """Open a reference whose format is known."""
+        from domctx.references import IMAGE
+
+        domain: Domain
+        if format_.scheme == IMAGE:
+            from domctx.image import open_image
+            from domctx.image_domain import ImageDomain
+
+            image = open_image(reference.location, allow_newer=operation.allow_newer)
+            domain = ImageDomain(image, self.registry, operation)
+        elif format_.open is None:
+            raise UsageError(f"{format_.scheme}: cannot be read", file=str(reference))
+        else:
+            domain = format_.open(reference.location, self.context(format_, operation))
+        self._exits.callback(domain.close)
+        return domain
+
+    def create(self, reference: Reference, operation: Operation) -> Target:
+        """A new target of the reference's format. Raises UsageError where it is not one to load into."""
+        format_ = self.registry.formats[reference.scheme or ""][0]
+        if format_.create is None:
+            raise UsageError(f"{format_.scheme}: is not a machine to load into", file=str(reference))
+        return format_.create(reference.location, self.context(format_, operation))
+
+    def context(self, format_: Format, operation: Operation) -> OpenContext:
+        """What a format is lent."""
+        from domctx import options
+
+        return OpenContext(operation, format_.options, options.select(operation.given, format_.options))
+
+    def check_options(self, given: Sequence[str], formats: Iterable[Format], *, saving: bool = False) -> None:
+        """Refuse an option that neither these formats nor, in a save, any record type declares."""
+        from domctx import options
+
+        declared: list[Option] = [option for format_ in formats for option in format_.options]
+        if saving:
+            declared += [option for bound in self.registry.types.values() for option in bound.type.options]
+        options.parse(given, declared)
+
+    def seekable(self, reference: Reference) -> Reference:
+        """The reference itself; standard input is first spooled to a file that has no name."""
+        from domctx.references import Reference, spool
+
+        if not reference.is_stream:
+            return reference
+        path, descriptor = spool(sys.stdin.fileno())
+        self._exits.callback(os.close, descriptor)
+        return Reference(reference.scheme, path)
+
+    def stdout(self) -> int:
+        """Standard output for octets. Raises UsageError where it is a terminal."""
+        if sys.stdout.isatty():
+            raise UsageError("octets are not written to a terminal", hint="redirect the output, or name a file")
+        sys.stdout.flush()
+        return sys.stdout.fileno()
+
+    def echo(self, text: str) -> None:
+        """Print a line of the command's output."""
+        click.echo(text)
+
+    def note(self, text: str) -> None:
+        """Tell the user something beside the output."""
+        if not self.quiet:
+            click.echo(f"domctx: {text}", err=True)
+
+    def print_json(self, value: Any) -> None:
+        """Print a JSON value."""
+        click.echo(json.dumps(value, indent=2, sort_keys=False))
+
+    @contextlib.contextmanager
+    def progress_of(self, operation: Operation, what: str, total: int) -> Iterator[None]:
+        """Show the progress of an operation while the block runs."""
+        from domctx.cli.progress import shown
+
+        with shown(operation, what, total, mode="none" if self.quiet else self.progress):
+            yield
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self._exits.close()

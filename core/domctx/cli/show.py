@@ -1,0 +1,89 @@
+"""``domctx show FILE [TYPE[:INSTANCE]]``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import click
+
+from domctx.api import Domain
+from domctx.cli import options
+from domctx.cli.session import Session
+from domctx.context import Operation
+from domctx.errors import UsageError
+from domctx.image import open_image
+from domctx.image_domain import ImageDomain
+from domctx.save import save
+from domctx.show import show
+from domctx.sinks import FileSink
+
+
+@click.command("show")
+@click.argument("file")
+@click.argument("record", required=False, metavar="[TYPE[:INSTANCE]]")
+@options.given
+@options.allow_newer
+@options.as_json
+@click.pass_obj
+def command(
+    session: Session, file: str, record: str | None, given: tuple[str, ...], allow_newer: bool, as_json: bool
+) -> None:
+    """Show the records of FILE field by field: all, those of one TYPE, or one INSTANCE of it."""
+    operation = session.operation(given, allow_newer=allow_newer)
+    session.check_options(given, [session.format_of(session.reference(file))] if file != "-" else [])
+    wanted, instance = _wanted(record)
+    domain = as_image(session, session.open(file, given, operation), operation)
+    records = (attrs.asdict(shown) for shown in show(domain, wanted, instance))
+    if as_json:
+        session.print_json({"file": file, "records": list(records)})
+        return
+    for shown in records:
+        head = f"{shown['type']}[{shown['instance']}]"
+        session.echo(f"{head}  type 0x{shown['code']:08x}  offset 0x{shown['offset']:x}  {shown['length']:,} octets")
+        for line in lines(shown["value"], "  "):
+            session.echo(line)
+
+
+def _wanted(text: str | None) -> tuple[str | None, int | None]:
+    """TYPE and INSTANCE of ``TYPE[:INSTANCE]``."""
+    if text is None:
+        return None, None
+    name, colon, number = text.partition(":")
+    try:
+        return name, int(number, 0) if colon else None
+    except ValueError:
+        raise UsageError(f"{number!r} is not an instance", hint="write TYPE:NUMBER, for instance CPU:0") from None
+
+
+def as_image(session: Session, domain: Domain, operation: Operation) -> ImageDomain:
+    """The domain itself where it is an image; else an image of it, saved to a file that has no name."""
+    if isinstance(domain, ImageDomain):
+        return domain
+    with tempfile.NamedTemporaryFile() as file:
+        sink = FileSink(file.fileno(), file.name)
+        save(domain, sink, session.registry, operation)
+        sink.close()
+        return ImageDomain(open_image(file.name), session.registry, operation)
+
+
+def lines(value: Any, indent: str) -> Iterator[str]:
+    """A JSON value as indented lines."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _entry(str(key), item, indent)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _entry(f"[{index}]", item, indent)
+    elif value is not None:
+        yield f"{indent}{value}"
+
+
+def _entry(key: str, item: Any, indent: str) -> Iterator[str]:
+    if isinstance(item, dict | list) and item:
+        yield f"{indent}{key}:"
+        yield from lines(item, indent + "  ")
+    else:
+        yield f"{indent}{key}: {item}"

@@ -1,0 +1,93 @@
+"""``domctx verify FILE...``: exit code 1 where one falls short."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from domctx.cli import options
+from domctx.cli.session import Session
+from domctx.context import Operation
+from domctx.errors import DomctxError, PluginError, UsageError
+from domctx.image import open_image
+from domctx.references import IMAGE, Reference
+from domctx.verify import Report, verify_foreign, verify_image, verify_stream
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True)
+@options.given
+@options.allow_newer
+@options.as_json
+@click.pass_obj
+def command(
+    session: Session, files: tuple[str, ...], given: tuple[str, ...], allow_newer: bool, as_json: bool
+) -> int:
+    """Check digests and framing of each of FILES, then decode every record and frame.
+
+    Says of foreign files which parts no check covers. Exit code 1 where a file falls short.
+    """
+    reports = []
+    for file in files:
+        operation = session.operation(given, allow_newer=allow_newer)
+        report = _verify(session, file, operation)
+        reports.append(_describe(file, report))
+        if not as_json:
+            _print(session, reports[-1])
+    if as_json:
+        session.print_json({"files": reports})
+    return 0 if all(report["good"] for report in reports) else 1
+
+
+def _verify(session: Session, file: str, operation: Operation) -> Report:
+    reference = session.reference(file)
+    if reference.is_stream and reference.scheme in (None, IMAGE):
+        from domctx.sources import FileSource
+
+        return verify_stream(FileSource(sys.stdin.fileno(), "standard input"), session.registry, operation)
+    try:
+        return _verify_file(session, session.seekable(reference), operation)
+    except (PluginError, UsageError):
+        raise
+    except DomctxError as error:
+        return Report(problems=(error.at(file=str(reference)),), coverage=())
+
+
+def _verify_file(session: Session, reference: Reference, operation: Operation) -> Report:
+    format_ = session.format_of(reference)
+    session.check_options(operation.given, [format_])
+    if format_.scheme == IMAGE:
+        image = open_image(reference.location, allow_newer=operation.allow_newer)
+        try:
+            with session.progress_of(operation, "verify", image.file.size):
+                return verify_image(image, session.registry, operation)
+        finally:
+            image.close()
+    domain = session.open_as(format_, reference, operation)
+    return verify_foreign(domain, format_, session.registry, operation)
+
+
+def _describe(file: str, report: Report) -> dict[str, Any]:
+    return {
+        "file": file,
+        "good": not report.problems,
+        "octets": report.octets,
+        "records": report.records,
+        "problems": [
+            {"message": str(error), "offset": error.offset, "record": error.record, "exit_code": error.exit_code}
+            for error in report.problems
+        ],
+        "coverage": [{"part": item.part, "check": item.check or None} for item in report.coverage],
+    }
+
+
+def _print(session: Session, report: dict[str, Any]) -> None:
+    if report["good"]:
+        session.echo(f"{report['file']}: good")
+    for problem in report["problems"]:
+        session.echo(f"{report['file']}: falls short: {problem['message']}")
+    for item in report["coverage"]:
+        if item["check"] is None:
+            session.echo(f"{report['file']}: not covered by a check: {item['part']}")
