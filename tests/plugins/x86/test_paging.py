@@ -1,0 +1,33 @@
+"""The geometry of i386 two-level page tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from domctx_x86 import I386_2LEVEL, paging_of
+
+
+def test_two_levels_of_1024_entries_translate_32_bits() -> None:
+    """10 bits of an address index the L2 table, 10 the L1 table, 12 the page."""
+    assert I386_2LEVEL.entries == 1024
+    assert [I386_2LEVEL.index(0xC0123456, level) for level in (1, 2)] == [0x123, 0x300]
+
+
+def test_the_hypervisor_has_the_last_64_mebibytes() -> None:
+    """The slots from 1008 on of an L2 table begin where the hypervisor begins; an L1 table is the guest's alone."""
+    first, past = I386_2LEVEL.hypervisor_slots
+    assert first << 22 == I386_2LEVEL.hypervisor_start
+    assert past << 22 == 1 << 32
+    assert [I386_2LEVEL.used_entries(level) for level in (1, 2)] == [1024, 1008]
+
+
+@pytest.mark.parametrize(("pfns", "frames"), [(1, 1), (1024, 1), (1025, 2), (1 << 20, 1024)])
+def test_the_p2m_takes_a_frame_for_each_1024_pages(pfns: int, frames: int) -> None:
+    """A group of entries that is begun takes a whole frame."""
+    assert I386_2LEVEL.p2m_frames(pfns) == frames
+
+
+def test_paging_is_found_by_width_and_levels() -> None:
+    """Only the paging that is known is found."""
+    assert paging_of(4, 2) is I386_2LEVEL
+    assert paging_of(8, 3) is None
