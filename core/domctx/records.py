@@ -166,7 +166,7 @@ class StreamRecord:
 
 
 def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
-    """A body as an object of the type's body class; older versions are converted up, of newer ones the known part.
+    """A body as an object of the type's body class; older versions are converted up.
 
     Raises RecordError, or PluginError where the type has no body class.
     """
@@ -174,11 +174,9 @@ def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
 
     if record_type.body is None:
         raise PluginError(f"{record_type.name} declares no body class to decode with")
-    if version > record_type.version:
-        return schema.decode(record_type.body, body[: schema.size_of(record_type.body)])
-    if version < record_type.version:
-        raised = schema.upgrade(bytes(body), version, record_type.version, record_type.upgrades)
-        return schema.decode(record_type.body, raised, version=record_type.version if record_type.upgrades else version)
+    if version < record_type.version and record_type.upgrades:
+        body = memoryview(schema.upgrade(bytes(body), version, record_type.version, record_type.upgrades))
+        version = record_type.version
     return schema.decode(record_type.body, body, version=version)
 
 

@@ -158,6 +158,7 @@ class StreamReader:
             raise StreamError(
                 "the stream ends inside a record header",
                 offset=self.offset,
+                record=f"the record after {self.name}",
                 expected=f"{HEADER.size} octets",
                 got=f"{len(octets)}",
             )
