@@ -166,7 +166,7 @@ class StreamRecord:
 
 
 def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
-    """A body as an object of the type's body class; older versions are converted up.
+    """A body as an object of the type's body class; older versions are converted up, of newer ones the known part.
 
     Raises RecordError, or PluginError where the type has no body class.
     """
@@ -174,10 +174,7 @@ def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
 
     if record_type.body is None:
         raise PluginError(f"{record_type.name} declares no body class to decode with")
-    if version < record_type.version and record_type.upgrades:
-        body = memoryview(schema.upgrade(bytes(body), version, record_type.version, record_type.upgrades))
-        version = record_type.version
-    return schema.decode(record_type.body, body, version=version)
+    return schema.decode_version(record_type.body, body, version, record_type.version, record_type.upgrades)
 
 
 class StreamRun:
