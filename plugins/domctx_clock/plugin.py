@@ -1,0 +1,107 @@
+"""Xen's own TSC_INFO record, in plain v10 images and in ours.
+
+The specification's body has 20 octets, the one of the posted saver 24 (formats/xen.md 2.2): both are read, and what
+came in as 24 goes out as 24. Written are 20, unless ``-O tsc-info=24`` asks for the other.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from domctx.api import (
+    JSON,
+    Context,
+    Images,
+    Machine,
+    Option,
+    Record,
+    RecordRun,
+    RecordType,
+    RecordWriter,
+)
+from domctx.errors import RecordError
+from domctx.hookspecs import hookimpl
+from domctx.schema import decode, encode, size_of, to_json
+from domctx.states import CLOCK, Clock, TscContext
+from domctx.wire import record_size
+from domctx_clock.layout import POSTED_TAIL, TscInfo
+from domctx_clock.stored import StoredClock
+
+TSC_INFO_SIZE = Option(
+    name="tsc-info",
+    type=str,
+    help="octets of a TSC_INFO body: 20 as specified, 24 as the posted saver wrote; by default as the source had it",
+    choices=("20", "24"),
+)
+
+
+def save(state: Clock, writer: RecordWriter, context: Context) -> None:
+    """One record where there is a TSC state."""
+    if state.tsc is not None:
+        tail = bytes(POSTED_TAIL) if posted(state, context) else b""
+        writer.write(encode(TscInfo(**attrs.asdict(state.tsc))), tail)
+
+
+def load(state: Clock, run: RecordRun, context: Context) -> None:
+    """The record into the state; a StoredClock also keeps its length. Raises RecordError as ``tsc_info``."""
+    for record in run:
+        body = bytes(record.rest())
+        state.store(TscContext(**attrs.asdict(tsc_info(body))))
+        if isinstance(state, StoredClock):
+            state.posted = len(body) > size_of(TscInfo)
+
+
+def tsc_info(body: bytes) -> TscInfo:
+    """A body of 20 octets, or of 24 whose last four are zero. Raises RecordError for any other."""
+    size = size_of(TscInfo)
+    tail = body[size:]
+    if len(tail) != POSTED_TAIL:
+        return decode(TscInfo, body)
+    if any(tail):
+        raise RecordError("the tail of the body is not zero", expected="00 00 00 00", got=tail.hex(" "))
+    return decode(TscInfo, body[:size])
+
+
+def posted(state: Clock, context: Context) -> bool:
+    """Whether the body is written with the tail of the posted saver."""
+    wanted: str | None = context.option(TSC_INFO_SIZE.name)
+    if wanted is None:
+        return isinstance(state, StoredClock) and state.posted
+    return wanted == "24"
+
+
+def exact_size(state: Clock, context: Context) -> int:
+    """Octets that the record takes; 20 and 24 take the same, for records are padded to 8."""
+    return record_size(size_of(TscInfo)) if state.tsc is not None else 0
+
+
+def show(record: Record, context: Context) -> JSON:
+    """The fields."""
+    return to_json(tsc_info(bytes(record.rest())))
+
+
+def new_state(machine: Machine) -> StoredClock:
+    """An empty state."""
+    return StoredClock()
+
+
+@hookimpl
+def domctx_record_types() -> list[RecordType]:
+    """TSC_INFO."""
+    return [
+        RecordType(
+            code=3,
+            name="TSC_INFO",
+            summary="Xen's TSC state: mode, frequency, elapsed time",
+            state=CLOCK,
+            body=TscInfo,
+            max_body=size_of(TscInfo) + POSTED_TAIL,
+            save=save,
+            load=load,
+            new_state=new_state,
+            exact_size=exact_size,
+            show=show,
+            options=(TSC_INFO_SIZE,),
+            images=Images.PLAIN | Images.DOMCTX,
+        )
+    ]
