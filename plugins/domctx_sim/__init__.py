@@ -1,0 +1,1 @@
+"""Simulated Xen machines of spring 2004 (``sim:DIR``), and the domain builder."""

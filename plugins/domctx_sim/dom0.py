@@ -1,0 +1,159 @@
+"""The privileged operations that builders, savers and restorers use (formats/xen.md 1.5, DOM0 ops).
+
+Source: xen/common/dom0_ops.c and xen/common/domain.c (final_setup_guestos) at commit 8babea8308.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from domctx.errors import DomainError
+from domctx.schema import decode
+from domctx_cpu.layout import FullExecutionContext
+from domctx_sim.arrays import Numbers, Words
+from domctx_sim.frame_table import FrameType
+from domctx_sim.layout import (
+    CONTEXT_SIZE,
+    MAX_FRAMES,
+    MAX_NAME,
+    MAX_VIFS,
+    BuildDomain,
+    CreateDomain,
+    DomainInfo,
+    DomainState,
+    PageFrameInfo,
+)
+from domctx_sim.machine import Machine
+from domctx_sim.metadata import DomainRecord
+from domctx_sim.mmu import DOM0, check_ldt, subject_updates
+from domctx_x86 import MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT, gdt_frame_count
+
+
+class Dom0:
+    """Dom0 of one machine. Each operation raises DomainError where Xen refuses it."""
+
+    def __init__(self, machine: Machine, *, seed: int | None = None) -> None:
+        """``seed`` makes the scattering of frames repeatable."""
+        self.machine = machine
+        self._random = np.random.default_rng(seed)
+        self._page_lists: dict[int, Numbers] = {}
+
+    def _domain(self, domain: int) -> DomainRecord:
+        record = self.machine.domains.get(domain)
+        if record is None:
+            raise DomainError("no such domain", got=domain)
+        return record
+
+    def create_domain(self, operation: CreateDomain) -> CreateDomain:
+        """CREATEDOMAIN: scattered frames, and a shared-info frame of zeros. The answer holds the domain's id."""
+        pages = operation.memory_kb >> PAGE_SHIFT - 10
+        if self.machine.domains:
+            raise DomainError("the machine holds a domain already", file=str(self.machine.folder))
+        if not operation.name.isascii() or "\0" in operation.name or len(operation.name) >= MAX_NAME:
+            raise DomainError(
+                "the domain's name cannot be kept",
+                expected=f"at most {MAX_NAME - 1} ASCII characters",
+                got=repr(operation.name),
+            )
+        if not pages:
+            raise DomainError("a domain needs memory", expected="4 KiB or more", got=f"{operation.memory_kb} KiB")
+        domain = 1
+        table = self.machine.table
+        self._page_lists[domain] = table.allocate(domain, pages, self._random)
+        self.machine.domains[domain] = DomainRecord(
+            id=domain, name=operation.name, shared_info_frame=table.share(domain)
+        )
+        return attrs.evolve(operation, domain=domain)
+
+    def build_domain(self, operation: BuildDomain) -> None:
+        """BUILDDOMAIN: the processor's context, its page-table base, its GDT, its virtual network interfaces."""
+        domain = self._domain(operation.domain)
+        if domain.context:
+            raise DomainError("the domain is built already", got=f"domain {domain.id}")
+        if operation.num_vifs > MAX_VIFS:
+            raise DomainError("too many network interfaces", expected=f"at most {MAX_VIFS}", got=operation.num_vifs)
+        cpu = decode(FullExecutionContext, operation.context)
+        check_ldt(cpu.ldt_base, cpu.ldt_ents)
+        if cpu.pt_base & PAGE_MASK:
+            raise DomainError("the page-table base is not the address of a page", got=f"0x{cpu.pt_base:08x}")
+        base = np.array([cpu.pt_base >> PAGE_SHIFT])
+        references = self.machine.references
+        references.take(base, FrameType.L2_TABLE, domain.id)
+        try:
+            self._install_gdt(cpu, domain.id)
+        except DomainError:
+            references.drop(base)
+            raise
+        domain.context, domain.vifs = operation.context, operation.num_vifs
+
+    def _install_gdt(self, cpu: FullExecutionContext, domain: int) -> None:
+        if cpu.gdt_ents > MAX_DESCRIPTORS:
+            raise DomainError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=cpu.gdt_ents)
+        frames = cpu.gdt_frames[: gdt_frame_count(cpu.gdt_ents)]
+        beyond = [frame for frame in frames if frame >= MAX_FRAMES]
+        if beyond:
+            raise DomainError(
+                "a GDT frame that no machine has", expected=f"below 0x{MAX_FRAMES:x}", got=f"0x{beyond[0]:x}"
+            )
+        if frames:
+            self.machine.references.take(np.array(frames), FrameType.GDT, domain, first=frames[0])
+
+    def start_domain(self, domain: int) -> None:
+        """STARTDOMAIN: let a built domain run."""
+        record = self._domain(domain)
+        if not record.context:
+            raise DomainError("the domain was not built yet", got=f"domain {domain}")
+        record.run_state = "running"
+
+    def stop_domain(self, domain: int) -> None:
+        """STOPDOMAIN; a domain that is stopped stays as it is."""
+        record = self._domain(domain)
+        if record.run_state == "running":
+            record.run_state = "paused"
+
+    def destroy_domain(self, domain: int, *, force: bool = False) -> None:
+        """DESTROYDOMAIN: a domain that runs must be asked to stop first, unless ``force``. Its memory is scrubbed."""
+        if self._domain(domain).run_state == "running" and not force:
+            raise DomainError("the domain runs", got=f"domain {domain}", hint="stop it first, or force")
+        del self.machine.domains[domain]
+        self.machine.table.release(domain)
+        self.machine.frames.scrub()
+
+    def get_domain_info(self, domain: int) -> DomainInfo:
+        """GETDOMAININFO; the context is zeros until the domain is built, and while it runs."""
+        record = self._domain(domain)
+        running = record.run_state == "running"
+        return DomainInfo(
+            domain=domain,
+            name=record.name,
+            processor=0,
+            has_cpu=0,
+            state=DomainState.ACTIVE if running else DomainState.STOPPED,
+            hyp_events=0,
+            tot_pages=len(self.machine.table.owned(domain)),
+            cpu_time=0,
+            shared_info_frame=record.shared_info_frame,
+            context=bytes(CONTEXT_SIZE) if running or not record.context else record.context,
+        )
+
+    def get_page_frame_info(self, operation: PageFrameInfo) -> PageFrameInfo:
+        """GETPAGEFRAMEINFO: what a frame of the domain is used as; the answer holds the type."""
+        self._domain(operation.domain)
+        if operation.pfn >= MAX_FRAMES:
+            raise DomainError(
+                "a frame that no machine has", expected=f"below 0x{MAX_FRAMES:x}", got=f"0x{operation.pfn:x}"
+            )
+        mfns = np.array([operation.pfn])
+        self.machine.references.own(mfns, operation.domain)
+        level = int(self.machine.table.page_types(mfns)[0]) & 7
+        return attrs.evolve(operation, type=level)
+
+    def get_mem_list(self, domain: int, max_pfns: int) -> Numbers:
+        """GETMEMLIST: the MFNs of at most ``max_pfns`` of the domain's pages, in no order that means anything."""
+        self._domain(domain)
+        return self._page_lists.get(domain, self.machine.table.owned(domain))[:max_pfns]
+
+    def mmu_update(self, domain: int, updates: Words) -> None:
+        """Page-table updates on a domain's behalf: u32[n, 2] of ``ptr`` and ``val``."""
+        self.machine.mmu.update(np.concatenate([subject_updates(domain), updates]), DOM0)

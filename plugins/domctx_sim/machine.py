@@ -1,0 +1,109 @@
+"""A simulated Xen machine: its folder, its frames, its frame table, its judge, and the one domain it holds.
+
+The folder is held under a lock while it is open; a machine that is being made is nobody's until it is published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from domctx.errors import DomainError
+from domctx.publish import refused
+from domctx_sim import metadata
+from domctx_sim.arrays import Numbers, Pages
+from domctx_sim.frame_table import FrameTable, FrameType
+from domctx_sim.frames import Frames, create_frames
+from domctx_sim.metadata import DomainRecord
+from domctx_sim.mmu import Mmu
+from domctx_sim.references import References
+
+
+class Machine:
+    """One opened machine. Close it, or use it as a context manager.
+
+    ``frames``, ``table``, ``references`` and ``mmu`` are its parts; ``domains`` holds its domain, if any, by id.
+    """
+
+    def __init__(self, folder: Path, *, writable: bool = False) -> None:
+        """Open a machine, alone where ``writable``, else beside other readers.
+
+        Raises DomainError where the folder is no machine, is damaged, or is in use.
+        """
+        self.folder = folder
+        self._writable = writable
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, _lock(folder, fcntl.LOCK_EX if writable else fcntl.LOCK_SH))
+            domain = metadata.read(folder)
+            self.frames = Frames(folder, writable=writable)
+            stack.callback(self.frames.close)
+            self.table = FrameTable(folder)
+            self._stack = stack.pop_all()
+        self.domains: dict[int, DomainRecord] = {} if domain is None else {domain.id: domain}
+        self.references = References(self.frames, self.table)
+        cpus: Mapping[int, DomainRecord] = self.domains
+        self.mmu = Mmu(self.frames, self.table, self.references, cpus)
+
+    @classmethod
+    def create(cls, folder: Path) -> Machine:
+        """Make a machine without a domain in an empty folder, and open it."""
+        create_frames(folder)
+        metadata.write(folder, None)
+        return cls(folder, writable=True)
+
+    @property
+    def domain(self) -> DomainRecord:
+        """The machine's domain. Raises DomainError where it has none."""
+        for domain in self.domains.values():
+            return domain
+        raise DomainError("the machine has no domain", file=str(self.folder))
+
+    def write(self, mfns: Numbers, pages: Pages, domain: int) -> None:
+        """Write pages into the domain's frames as dom0 does, through a writable mapping of its own.
+
+        Raises DomainError for frames of another owner, and for those in use as page or descriptor tables.
+        """
+        self.references.own(mfns, domain)
+        self.references.take(mfns, FrameType.WRITABLE, domain)
+        try:
+            self.frames.write(mfns, pages)
+        finally:
+            self.references.drop(mfns)
+
+    def save(self) -> None:
+        """Write the frame table and the description of the domain. Raises DomainError."""
+        self.table.save()
+        self.save_domain()
+
+    def save_domain(self) -> None:
+        """Write the description of the domain alone, whole or not at all. Raises DomainError."""
+        metadata.write(self.folder, next(iter(self.domains.values()), None))
+
+    def close(self) -> None:
+        """Close the files and give back the lock; what was not saved is forgotten."""
+        self._stack.close()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _lock(folder: Path, kind: int) -> int:
+    """Open and lock a folder; the lock goes with the descriptor."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise refused(error, folder) from error
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise DomainError(
+            "the machine is in use", file=str(folder), hint="wait until the other command ends"
+        ) from error
+    return descriptor

@@ -1,0 +1,157 @@
+"""What a machine's folder says of its domain besides frames: one small JSON file, checked when it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from domctx.errors import DomainError
+from domctx.publish import publish, refused
+from domctx.schema import decode, encode
+from domctx.states import TscContext
+from domctx_cpu.layout import FullExecutionContext
+from domctx_sim.frame_table import HEAP_FRAMES, XEN
+from domctx_sim.layout import CONTEXT_SIZE, MAX_CMDLINE, MAX_FRAMES, MAX_NAME, MAX_VIFS
+from domctx_x86 import I386_2LEVEL, PAGE_SHIFT
+
+NAME: Final = "machine.json"
+"""The file's name in a machine's folder."""
+FORMAT: Final = 1
+_LIMIT: Final = 1 << 16
+RUN_STATES: Final = ("running", "paused", "suspended")
+U32_MAX: Final = 0xFFFF_FFFF
+
+
+@attrs.define(kw_only=True)
+class DomainRecord:
+    """A domain of the machine: all that is not in frames. Frames are MFNs, pages PFNs."""
+
+    id: int
+    name: str
+    shared_info_frame: int
+    run_state: str = "paused"
+    vifs: int = 0
+    command_line: str = ""
+    context: bytes = b""
+    """full_execution_context_t in machine frames, as BUILDDOMAIN took it; empty until then."""
+    reserved: int | None = None
+    """The page of the suspend record that the machine fills on the domain's behalf; None: it must suspend itself."""
+    frame_list: tuple[int, ...] | None = None
+    """The pages of the P2M of a domain that was loaded suspended by itself."""
+    tsc: TscContext | None = None
+
+    @property
+    def cpu(self) -> FullExecutionContext:
+        """The context, decoded. Raises DomainError before the domain was built."""
+        if not self.context:
+            raise DomainError("the domain was not built yet", got=f"domain {self.id}")
+        return decode(FullExecutionContext, self.context)
+
+    def set_base(self, mfn: int) -> int:
+        """Install a page directory; returns the frame of the former one."""
+        cpu = self.cpu
+        self.context = encode(attrs.evolve(cpu, pt_base=mfn << PAGE_SHIFT))
+        return cpu.pt_base >> PAGE_SHIFT
+
+    def set_ldt(self, base: int, entries: int) -> None:
+        """Install an LDT."""
+        self.context = encode(attrs.evolve(self.cpu, ldt_base=base, ldt_ents=entries))
+
+
+def write(folder: Path, domain: DomainRecord | None) -> None:
+    """Write the file anew, whole or not at all. Raises DomainError."""
+    record = None
+    if domain is not None:
+        record = attrs.asdict(domain)
+        record["context"] = domain.context.hex()
+        if domain.frame_list is not None:
+            record["frame_list"] = list(domain.frame_list)
+    text = json.dumps({"format": FORMAT, "domain": record}, indent=1)
+    with publish(folder / NAME, force=True) as file:
+        file.write(text.encode())
+
+
+def read(folder: Path) -> DomainRecord | None:
+    """The machine's domain, or None. Raises DomainError where the folder is no machine or its file is damaged."""
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_LIMIT + 1)
+    except FileNotFoundError as error:
+        raise DomainError("this folder holds no simulated machine", file=str(folder)) from error
+    except OSError as error:
+        raise refused(error, path) from error
+    try:
+        value = json.loads(octets) if len(octets) <= _LIMIT else None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or value.get("format") != FORMAT or "domain" not in value:
+        raise DomainError("this is not the description of a simulated machine", file=str(path))
+    return None if value["domain"] is None else _domain(value["domain"], path)
+
+
+def _number(low: int, high: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _text(octets: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value.isascii() and "\0" not in value and len(value) < octets
+
+
+def _context(value: Any) -> bool:
+    digits = isinstance(value, str) and all(digit in "0123456789abcdef" for digit in value)
+    return digits and len(value) in (0, 2 * CONTEXT_SIZE)
+
+
+def _frame_list(value: Any) -> bool:
+    page = _number(0, MAX_FRAMES - 1)
+    return value is None or (isinstance(value, list) and len(value) <= I386_2LEVEL.entries and all(map(page, value)))
+
+
+def _tsc(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and _keys_hold(value, _TSC))
+
+
+def _keys_hold(value: Mapping[str, Any], checks: Mapping[str, Callable[[Any], bool]]) -> bool:
+    return value.keys() == checks.keys() and all(check(value[key]) for key, check in checks.items())
+
+
+_TSC: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "mode": _number(0, U32_MAX),
+    "khz": _number(0, U32_MAX),
+    "nsec": _number(0, (1 << 64) - 1),
+    "incarnation": _number(0, U32_MAX),
+}
+_CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "id": _number(1, XEN - 1),
+    "name": _text(MAX_NAME),
+    "shared_info_frame": _number(0, HEAP_FRAMES - 1),
+    "run_state": lambda value: value in RUN_STATES,
+    "vifs": _number(0, MAX_VIFS),
+    "command_line": _text(MAX_CMDLINE),
+    "context": _context,
+    "reserved": lambda value: value is None or _number(0, MAX_FRAMES - 1)(value),
+    "frame_list": _frame_list,
+    "tsc": _tsc,
+}
+
+
+def _domain(value: Any, path: Path) -> DomainRecord:
+    if not isinstance(value, dict) or value.keys() != _CHECKS.keys():
+        raise DomainError("the machine's domain has the wrong fields", file=str(path), expected=", ".join(_CHECKS))
+    for key, check in _CHECKS.items():
+        if not check(value[key]):
+            raise DomainError(f"the machine's domain has a bad {key}", file=str(path), got=repr(value[key])[:60])
+    frame_list, tsc = value["frame_list"], value["tsc"]
+    return DomainRecord(
+        **{
+            **value,
+            "context": bytes.fromhex(value["context"]),
+            "frame_list": None if frame_list is None else tuple(frame_list),
+            "tsc": None if tsc is None else TscContext(**tsc),
+        }
+    )

@@ -1,0 +1,114 @@
+"""What Xen refuses in page-table entries and descriptors: pure functions over arrays.
+
+Source: xen/common/memory.c (get_page_from_l1e, get_page_from_l2e) and xen/arch/i386/mm.c (check_descriptor) at
+commit 8babea8308.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+import numpy as np
+
+from domctx_sim.arrays import Mask, Words
+from domctx_sim.frame_table import FrameTable, FrameType
+from domctx_sim.layout import PRIVATE_START
+from domctx_x86 import (
+    FLAT_RING1_CS,
+    I386_2LEVEL,
+    PAGE_SHIFT,
+    PTE_PRESENT,
+    PTE_RW,
+    RESERVED_GDT_FIRST,
+    RESERVED_GDT_LAST,
+)
+
+L1_FORBIDDEN, L2_FORBIDDEN = I386_2LEVEL.forbidden
+USES: Final = {
+    FrameType.L1_TABLE: "an L1 page table",
+    FrameType.L2_TABLE: "an L2 page table",
+    FrameType.GDT: "a frame of a GDT",
+    FrameType.LDT: "a frame of an LDT",
+    FrameType.WRITABLE: "mapped writable",
+}
+
+Rule = tuple[Mask, str]
+"""What offends, by element, and how a refusal says it."""
+
+
+@attrs.frozen
+class Fault:
+    """The first element of an array that offends against a rule."""
+
+    index: int
+    message: str
+
+
+def first_fault(rules: Iterable[Rule]) -> Fault | None:
+    """The offence at the lowest index; of several at one index the first rule's; None where all are good."""
+    faults = [Fault(int(offends.argmax()), message) for offends, message in rules if offends.any()]
+    return min(faults, key=lambda fault: fault.index, default=None)
+
+
+def present(entries: Words) -> Mask:
+    """Which entries are present."""
+    return (entries & PTE_PRESENT).astype(bool)
+
+
+def writable(entries: Words) -> Mask:
+    """Which entries allow writing."""
+    return (entries & PTE_RW).astype(bool)
+
+
+def frames_of(entries: Words) -> Words:
+    """The MFN that each entry names."""
+    return entries >> np.uint32(PAGE_SHIFT)
+
+
+def l1_fault(table: FrameTable, entries: Words, domain: int) -> Fault | None:
+    """The first entry that Xen refuses in an L1 table of ``domain``; entries that are not present are not looked at."""
+    used = present(entries)
+    mfns = frames_of(entries)
+    busy = used & writable(entries) & (table.type_count[mfns] != 0)
+    types = table.type[mfns]
+    tables = (types == FrameType.L1_TABLE) | (types == FrameType.L2_TABLE)
+    return first_fault(
+        [
+            (used & ((entries & L1_FORBIDDEN) != 0), "an L1 entry sets GLOBAL or PAT"),
+            (used & (table.owner[mfns] != domain), "an L1 entry maps a frame of another owner"),
+            (busy & tables, "an L1 entry maps a page-table frame writable"),
+            (busy & ~tables & (types != FrameType.WRITABLE), "an L1 entry maps a descriptor-table frame writable"),
+        ]
+    )
+
+
+def descriptor_fault(descriptors: Words, *, reserved: bool) -> Fault | None:
+    """The first descriptor of a frame u32[512, 2] that Xen refuses; with ``reserved`` Xen's own are not looked at."""
+    low, high = descriptors[:, 0], descriptors[:, 1]
+    used = (high & 1 << 15).astype(bool)
+    if reserved:
+        used[RESERVED_GDT_FIRST : RESERVED_GDT_LAST + 1] = False
+    memory = (high & 1 << 12).astype(bool)
+    gate = used & ~memory
+    base = ((high & 0xFF00_0000) | (high & 0xFF) << 16 | low >> np.uint32(16)).astype(np.uint64)
+    limit = ((high & 0xF_0000) | (low & 0xFFFF)).astype(np.uint64) + np.uint64(1)
+    limit = np.where(high & 1 << 23, limit << np.uint64(PAGE_SHIFT), limit)
+    return first_fault(
+        [
+            (used & ((high & 3 << 13) == 0), "a descriptor has privilege level 0"),
+            (gate & ((high & 0xF00) != 0xC00), "a system descriptor is not a call gate"),
+            (gate & ~_guest_code(low >> np.uint32(16)), "a call gate leads to a private segment"),
+            (gate & ((high & 0xE0) != 0), "a call gate sets reserved bits"),
+            (used & memory & (base + limit > PRIVATE_START), "a segment reaches into Xen's space"),
+        ]
+    )
+
+
+def _guest_code(selectors: Words) -> Mask:
+    """Which selectors a call gate may lead to: Xen's flat ring-1 code, or ring 1 of a descriptor that is not Xen's."""
+    index = selectors >> 3
+    own = (index < RESERVED_GDT_FIRST) | (index > RESERVED_GDT_LAST) | ((selectors & 4) != 0)
+    allowed: Mask = (selectors == FLAT_RING1_CS) | (own & ((selectors & 3) == 1))
+    return allowed
