@@ -1,0 +1,6 @@
+#!/bin/sh
+# Sets up everything that the tests need, and runs them all: lint, types, import contracts, tests, wheel, a short fuzz run.
+. "$(dirname "$0")/setup.sh"
+apt_install gcc libc6-dev
+"$VENV/bin/python" -m pip install --quiet 'tox>=4.22'
+exec "$VENV/bin/python" -m tox run -m ci

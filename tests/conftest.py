@@ -1,0 +1,23 @@
+"""What every test may use: the length of a fuzz run, and the corpus of real saved states where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The seconds that each fuzz target runs."""
+    parser.addoption("--fuzz-seconds", type=float, default=1.0, help="how long each fuzz target runs")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The corpus of real saved states, beside the checkout or where DOMCTX_CORPUS says; skips where there is none."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+    found = Path(os.environ.get("DOMCTX_CORPUS", beside))
+    if not found.is_dir():
+        pytest.skip("no corpus of real saved states beside the checkout (set DOMCTX_CORPUS)")
+    return found
