@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import attrs
 
-from domctx.schema import Blob, Text, layout
+from domctx.schema import U64, Blob, Text, layout
 
 MAX_BODY: Final = 64 << 20
 """Octets of the largest body."""
@@ -19,4 +19,5 @@ class ForeignBody:
 
     format: Annotated[str, Text(32, "the scheme of the source format: lgr, qemu, libvirt, ...")]
     name: Annotated[str, Text(224, "what the part is called there")]
+    size: Annotated[int, U64("length of the part", unit="octets")]
     octets: Annotated[bytes, Blob("the part's own octets, as they stood in the source")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domctx.api import JSON, Context, Instances, Machine, Record, RecordRun, RecordType, RecordWriter, StateKey
+from domctx.errors import RecordError
 from domctx.hookspecs import hookimpl
 from domctx.schema import size_of
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, Foreign, ForeignPart
@@ -17,14 +18,21 @@ HEAD_OCTETS = 64
 def save(state: Foreign, writer: RecordWriter, context: Context) -> None:
     """One record for each part, in order. Raises RecordError for a name that a body cannot hold."""
     for index, part in enumerate(state.parts):
-        writer.write_object(ForeignBody(part.format, part.name, part.octets), instance=index)
+        writer.write_object(ForeignBody(part.format, part.name, len(part.octets), part.octets), instance=index)
 
 
 def load(state: Foreign, run: RecordRun, context: Context) -> None:
-    """Each record into the state, in order."""
+    """Each record into the state, in order. Raises RecordError as ``part_of``."""
     for record in run:
-        body: ForeignBody = record.decode()
-        state.store(ForeignPart(body.format, body.name, body.octets))
+        state.store(part_of(record.decode()))
+
+
+def part_of(body: ForeignBody) -> ForeignPart:
+    """The part in a record's body. Raises RecordError where it is not as long as the body says."""
+    if body.size != len(body.octets):
+        size = f"0x{body.size:016x} octets"
+        raise RecordError("the part is not as long as it says", expected=size, got=f"0x{len(body.octets):016x}")
+    return ForeignPart(body.format, body.name, body.octets)
 
 
 def exact_size(state: Foreign, context: Context) -> int:
@@ -36,13 +44,13 @@ def show(record: Record, context: Context) -> JSON:
     """Where the part comes from, its size and SHA-256, and its first octets."""
     import hashlib
 
-    body: ForeignBody = record.decode()
+    part = part_of(record.decode())
     return {
-        "format": body.format,
-        "name": body.name,
-        "size": len(body.octets),
-        "sha256": hashlib.sha256(body.octets).hexdigest(),
-        "head": body.octets[:HEAD_OCTETS].hex(),
+        "format": part.format,
+        "name": part.name,
+        "size": len(part.octets),
+        "sha256": hashlib.sha256(part.octets).hexdigest(),
+        "head": part.octets[:HEAD_OCTETS].hex(),
     }
 
 

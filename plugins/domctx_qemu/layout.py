@@ -25,7 +25,8 @@ class DeviceBody:
     instance: Annotated[int, U32("which device of that name")]
     version: Annotated[int, U32("the version of the section's own layout")]
     size: Annotated[int, U64("length of the section's state", unit="octets")]
-    tail: Annotated[bytes, Blob("the state as the source had it, then the description (canonical CBOR) or nothing")]
+    description_size: Annotated[int, U64("length of the description; 0 for none", unit="octets")]
+    tail: Annotated[bytes, Blob("the state as the source had it, then the description (canonical CBOR)")]
 
 
 @layout(source="DESIGN.md section 4: DEVICE")

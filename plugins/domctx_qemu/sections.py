@@ -10,28 +10,34 @@ from domctx_qemu.layout import Description, DeviceBody
 
 def body_of(section: DeviceSection) -> DeviceBody:
     """The record's body of a section. Raises RecordError for a description that is not plain values."""
+    description = described(section)
     return DeviceBody(
         name=section.name,
         instance=section.instance,
         version=section.version,
         size=len(section.octets),
-        tail=section.octets + described(section),
+        description_size=len(description),
+        tail=section.octets + description,
     )
 
 
 def described(section: DeviceSection) -> bytes:
-    """The description as it stands in a body: canonical CBOR, or nothing where there is none."""
+    """The description as it stands in a body: canonical CBOR, or no octets where there is none."""
     return b"" if section.description is None else encode(Description(section.description))
 
 
 def section_of(body: DeviceBody) -> DeviceSection:
     """The section in a record's body.
 
-    Raises RecordError where the state is longer than the body, or the description is not canonical CBOR or is null.
+    Raises RecordError where state and description are not as long as the body says, or the description is not
+    canonical CBOR or is null.
     """
-    if body.size > len(body.tail):
-        limit = f"at most 0x{len(body.tail):016x} octets"
-        raise RecordError("the section's state is longer than the body", expected=limit, got=f"0x{body.size:016x}")
+    size = body.size + body.description_size
+    if size != len(body.tail):
+        expected = f"0x{size:016x} octets"
+        raise RecordError(
+            "state and description are not as long as they say", expected=expected, got=f"0x{len(body.tail):016x}"
+        )
     octets, rest = body.tail[: body.size], body.tail[body.size :]
     description = decode(Description, rest).value if rest else None
     if rest and description is None:
