@@ -17,20 +17,14 @@ if TYPE_CHECKING:
         localise as localise,
     )
     from domctx_page_tables.frame_map import NO_PFN as NO_PFN, FrameMap as FrameMap
-    from domctx_page_tables.rules import (
-        check_frame_list as check_frame_list,
-        check_gdt as check_gdt,
-        check_page_table_base as check_page_table_base,
-        check_pfn as check_pfn,
-        check_suspend_record as check_suspend_record,
-    )
+    from domctx_page_tables.rules import check_frame_list as check_frame_list, check_pfn as check_pfn
     from domctx_page_tables.stored import StoredPageTables as StoredPageTables
 
 _HOMES = {
     "batches": ("canonicalise_batch", "check_batch", "localise_batch"),
     "canonical": ("canonicalise", "check", "foreign_entries", "localise"),
     "frame_map": ("NO_PFN", "FrameMap"),
-    "rules": ("check_frame_list", "check_gdt", "check_page_table_base", "check_pfn", "check_suspend_record"),
+    "rules": ("check_frame_list", "check_pfn"),
     "stored": ("StoredPageTables",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,6 +1,7 @@
-"""The rules of a restore that concern single frame numbers, one function each (formats/xen.md 1.8, steps 10 to 13).
+"""The rules of a restore that concern single frame numbers of PAGE_TABLES (formats/xen.md 1.8, step 13).
 
-``types`` u8[N] is the PageType of every PFN throughout. Each raises RecordError.
+``types`` u8[N] is the PageType of every PFN throughout. Each raises RecordError. What a vCPU's context names (suspend
+record, GDT, page-table base) is checked by ``domctx_cpu.rules.check_context``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from domctx.errors import RecordError
 from domctx.states import PageType
 from domctx_page_tables.tables import LEVEL_MASK
-from domctx_x86 import I386_2LEVEL, MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT, Paging, gdt_frame_count
+from domctx_x86 import I386_2LEVEL, Paging
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,34 +34,6 @@ def check_frame_list(frame_list: Sequence[int], types: Types, *, paging: Paging 
         raise RecordError("the frame list has the wrong length", expected=expected, got=len(frame_list))
     for position, pfn in enumerate(frame_list):
         check_plain(f"frame_list[{position}]", pfn, types)
-
-
-def check_page_table_base(base: int, types: Types, *, paging: Paging = I386_2LEVEL) -> None:
-    """The page-table base, PFN << 12, is a top-level table (step 12); its low 12 bits say nothing about the page."""
-    pfn = base >> PAGE_SHIFT
-    check_pfn("the page-table base", pfn, len(types))
-    level = int(types[pfn]) & LEVEL_MASK
-    if level != paging.levels:
-        raise RecordError(
-            f"the page-table base, PFN 0x{pfn:08x} (low bits 0x{base & PAGE_MASK:03x}), is no top-level table",
-            expected=f"L{paging.levels}TAB",
-            got=type_name(types[pfn]),
-        )
-
-
-def check_suspend_record(pfn: int, types: Types) -> None:
-    """The page that esi names, the suspend record, is no page table (step 10)."""
-    check_plain("the suspend record (esi)", pfn, types)
-
-
-def check_gdt(frames: Sequence[int], entries: int, types: Types) -> None:
-    """A GDT has at most 8192 entries, and one frame for each 512 begun, none of them a page table (step 11)."""
-    if not 0 <= entries <= MAX_DESCRIPTORS:
-        raise RecordError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=entries)
-    if len(frames) != gdt_frame_count(entries):
-        raise RecordError("wrong number of frames of the GDT", expected=gdt_frame_count(entries), got=len(frames))
-    for position, pfn in enumerate(frames):
-        check_plain(f"gdt_frames[{position}]", pfn, types)
 
 
 def check_plain(what: str, pfn: int, types: Types) -> None:
