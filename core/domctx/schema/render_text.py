@@ -18,7 +18,7 @@ from domctx.schema.problems import join, number, step
 Row = tuple[str, str, str]
 """Name, value and unit."""
 
-_IN_HEX: Final = re.compile(r"\b(addresse?s?|frames?|[pmg]fns?|bits?|flags?|selectors?|masks?)\b", re.IGNORECASE)
+_IN_HEX: Final = re.compile(r"\b(address(es)?|frame|[pmg]fns?|cr\d|offset|selector|flags|mask)\b", re.IGNORECASE)
 """The units whose numbers are read in hex; a number without a unit is, too."""
 _LINE: Final = 32
 """Octets on a line."""

@@ -29,9 +29,7 @@ def values(marker: Any) -> st.SearchStrategy[Any]:
         case Bytes():
             return _repeated(st.binary(min_size=1, max_size=min(marker.count, _WHOLE)), marker.count)
         case Text():
-            return st.text(st.characters(max_codepoint=0xFF), max_size=min(marker.count, _WHOLE)).map(
-                lambda text: text.rstrip("\0")
-            )
+            return _latin_1(min(marker.count, _WHOLE))
         case Array():
             elements = st.lists(values(marker.element), min_size=1, max_size=min(marker.count, _WHOLE))
             return _repeated(elements.map(tuple), marker.count)
@@ -48,6 +46,11 @@ def _integers(marker: Integer) -> st.SearchStrategy[int]:
     numbers = st.integers(marker.low, marker.high)
     named = sorted(value for value in marker.names if marker.low <= value <= marker.high)
     return st.sampled_from(named) | numbers if named else numbers
+
+
+def _latin_1(most: int) -> st.SearchStrategy[str]:
+    """Text that does not end with a NUL: those only pad."""
+    return st.text(st.characters(max_codepoint=0xFF), max_size=most).map(lambda text: text.rstrip("\0"))
 
 
 def _repeated(short: st.SearchStrategy[Any], count: int) -> st.SearchStrategy[Any]:
