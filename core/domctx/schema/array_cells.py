@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -63,9 +64,12 @@ class StructsCell(PackedCell):
         return f"{self.plan.size * self.length}s"
 
     def unpack(self, values: Sequence[Any]) -> Any:
+        unpacked = self.plan.packer.iter_unpack(values[0])
+        if self.plan.direct:
+            return tuple(starmap(self.plan.cls, unpacked))
         made: list[Any] = []
         try:
-            made.extend(map(self.plan.make, self.plan.packer.iter_unpack(values[0])))
+            made.extend(map(self.plan.make, unpacked))
         except FieldError as error:
             raise error.within(f"[{len(made)}]") from None
         return tuple(made)

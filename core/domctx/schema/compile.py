@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import attrs
+
 from domctx.schema.array_cells import ElementsCell, NumbersCell, StructsCell
 from domctx.schema.cells import BytesCell, Cell, IntegerCell, NestedCell, ReservedCell, TextCell
 from domctx.schema.markers import Array, Blob, Bytes, Cbor, Integer, Nested, Reserved, Text
@@ -45,8 +47,19 @@ def _plan(cls: type[Any], slots: Sequence[Slot], version: int, order: str) -> Pl
         steps=steps,
         tail=tail,
         absent=tuple(slot for slot in slots if slot.since > version),
-        plain=all(isinstance(step.cell, IntegerCell) or type(step.cell) is BytesCell for step in steps),
+        direct=len(steps) == len(slots) and _is_direct(cls, steps),
     )
+
+
+def _is_direct(cls: type[Any], steps: Sequence[Step]) -> bool:
+    """Whether the values that ``struct`` gives for ``steps`` are just the arguments that attrs only stores."""
+    taken_as_they_are = all(type(step.cell) in (IntegerCell, BytesCell) for step in steps)
+    stored = all(
+        each.init and not each.kw_only and each.validator is None and each.converter is None
+        for each in attrs.fields(cls)
+    )
+    hooks = ("__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
+    return taken_as_they_are and stored and not any(hasattr(cls, hook) for hook in hooks)
 
 
 def _steps(slots: Sequence[Slot], version: int, order: str) -> Iterator[Step]:

@@ -175,7 +175,8 @@ class Blob(Marker):
 class Cbor(Marker):
     """One item of canonical CBOR up to the end of the body: dict, list, str, bytes, int, float, bool or None.
 
-    Comes last.
+    Comes last. A hostile body can take some 64 times its length in memory (empty lists): give such a type a
+    ``max_body`` that fits, and pack what is long into octets.
     """
 
     doc: str

@@ -54,8 +54,8 @@ class Plan:
     """The field that takes the rest of the body."""
     absent: tuple[Slot, ...]
     """The fields that came with a later version."""
-    plain: bool
-    """Whether every step takes one value as it is."""
+    direct: bool
+    """Whether the class itself makes an object from the struct values: one for each argument, none to be checked."""
 
     @property
     def size(self) -> int:
@@ -64,16 +64,14 @@ class Plan:
 
     def make(self, values: Sequence[Any]) -> Any:
         """An object of the class from struct values; neither validators nor converters run. Raises FieldError."""
+        if self.direct:
+            return self.cls(*values)
         made = _new(self.cls)
-        if self.plain:
-            for step, value in zip(self.steps, values, strict=True):
-                _set(made, step.name, value)
-        else:
-            for step in self.steps:
-                try:
-                    _set(made, step.name, step.cell.unpack(values[step.start : step.stop]))
-                except FieldError as error:
-                    raise error.within(step.name) from None
+        for step in self.steps:
+            try:
+                _set(made, step.name, step.cell.unpack(values[step.start : step.stop]))
+            except FieldError as error:
+                raise error.within(step.name) from None
         for slot in self.absent:
             _set(made, slot.name, default_of(slot.attribute))
         return made

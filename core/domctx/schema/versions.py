@@ -33,8 +33,11 @@ def decode_version(cls: type[T], body: Buffer, found: int, wanted: int, upgrades
 
     An older body is converted up by ``upgrades`` to the end of their chain, and fields that came later take their
     defaults. Of a newer one, which its writer calls readable, the part that is known counts: what it has behind the
-    last field is left. Raises RecordError as ``decode``, UnsupportedError where the chain begins with a later version.
+    last field is left. Raises RecordError as ``decode``, UnsupportedError where the chain begins with a later version
+    and for a version below 1.
     """
+    if found < 1:
+        raise UnsupportedError(f"{cls.__name__}: a body of version {found}", expected="1 or more")
     if found > wanted:
         layout = layout_of(cls)
         known = memoryview(body)[: layout.plan(wanted).size] if layout.plan(wanted).tail is None else body

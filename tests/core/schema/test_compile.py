@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from domctx.schema import U8, U16, Array, Nested, decode, encode, size_of
+from typing import Any
+
+import attrs
+import pytest
+
+from domctx.schema import U8, U16, Array, Bytes, Nested, Reserved, Text, decode, encode, size_of
 from domctx.schema.plan import layout_of
 from helpers.layouts import Everything, Point, Section, make_layout
 
@@ -23,6 +28,39 @@ def test_versions_of_structs_count_for_what_holds_them() -> None:
     assert one == outer((inner(1), inner(2)), inner(3))
     assert two.f2 == 4
     assert decode(outer, encode(two)) == two
+
+
+def fail(*_: Any) -> None:
+    """A hook, validator or converter that must not run."""
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("markers", "extra"),
+    [
+        ([U8("a")], {"f0": attrs.field(validator=fail)}),
+        ([U8("a")], {"f0": attrs.field(converter=fail)}),
+        ([U8("a")], {"f0": attrs.field(kw_only=True)}),
+        ([U8("a")], {"__attrs_post_init__": fail}),
+        ([U8("a")], {"__attrs_pre_init__": fail}),
+        ([U8("a")], {"__init__": fail}),
+        ([U8("a"), Text(3, "b")], {}),
+        ([U8("a"), Reserved(3)], {}),
+        ([U8("a"), U8("b", since=2)], {"f1": 0}),
+    ],
+)
+def test_only_what_attrs_merely_stores_is_direct(markers: list[Any], extra: dict[str, Any]) -> None:
+    """Whatever else a class does when it is made does not run on decoding."""
+    cls = make_layout(markers, **extra)
+    assert not layout_of(cls).plan(1).direct
+    assert decode(cls, b"\5" + bytes(size_of(cls, 1) - 1), 1).f0 == 5
+
+
+def test_a_class_that_attrs_merely_stores_in_is_direct() -> None:
+    """Numbers and octets, all there and all positional."""
+    assert layout_of(make_layout([U8("a"), Bytes(3, "b")])).plan().direct
+    grown = layout_of(make_layout([U8("a"), U8("b", since=2)], f1=0))
+    assert [grown.plan(version).direct for version in (1, 2)] == [False, True]
 
 
 def test_a_tail_is_no_part_of_the_format() -> None:

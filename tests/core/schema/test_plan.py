@@ -18,10 +18,10 @@ def test_a_layout_has_a_plan_for_each_version_that_brought_a_field() -> None:
     assert [found.plan(version).tail is None for version in (1, 2)] == [True, False]
 
 
-def test_a_layout_of_numbers_is_plain() -> None:
+def test_a_layout_of_numbers_is_direct() -> None:
     """Where no field needs a second look, decoding takes the quick road."""
-    assert layout_of(TrapInfo).plan().plain
-    assert not layout_of(Everything).plan().plain
+    assert layout_of(TrapInfo).plan().direct
+    assert not layout_of(Everything).plan().direct
 
 
 def test_default_of_makes_a_new_default_each_time() -> None:

@@ -60,6 +60,13 @@ def test_decode_version_refuses_a_chain_that_begins_later() -> None:
         decode_version(Section, b"\1\0", 1, 3, {2: adding(1)})
 
 
+def test_decode_version_refuses_versions_below_one() -> None:
+    """However far below, the refusal is at once."""
+    for found in (0, -(1 << 62)):
+        with pytest.raises(UnsupportedError, match=f"Section: a body of version {found}; expected 1 or more"):
+            decode_version(Section, b"", found, 3, {1: adding(1), 2: adding(2)})
+
+
 def test_decode_version_reads_the_known_part_of_a_newer_body() -> None:
     """What a newer writer added behind the last field is left; a tail takes all."""
     assert decode_version(TrapInfo, bytes(12), 2, 1, {}) == TrapInfo(0, 0, 0, 0)
