@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from domctx.schema import U8, U16, U32, Array, Blob, Bytes, Nested, Reserved, layout
+from domctx_x86.registers import ExecutionContext as ExecutionContext
 
 XEN_2004_I386: Final = "xen-2004-i386"
 """The ABI of ``FullExecutionContext``."""
@@ -31,30 +32,6 @@ FXSAVE_KEPT: Final = 256
 
 HYPERVISOR_VIRT_START: Final = 0xFC00_0000
 """Linear addresses from here on belong to Xen (formats/xen.md 1.5)."""
-
-
-@layout(source="formats/xen.md 1.4: execution_context_t")
-@attrs.frozen(kw_only=True)
-class ExecutionContext:
-    """The general registers, segment selectors, EIP and EFLAGS."""
-
-    ebx: Annotated[int, U32("EBX")]
-    ecx: Annotated[int, U32("ECX")]
-    edx: Annotated[int, U32("EDX")]
-    esi: Annotated[int, U32("ESI; of a suspended guest the page of its suspend record", unit="PFN")]
-    edi: Annotated[int, U32("EDI")]
-    ebp: Annotated[int, U32("EBP")]
-    eax: Annotated[int, U32("EAX")]
-    ds: Annotated[int, U32("DS; a selector in the low 16 bits")]
-    es: Annotated[int, U32("ES")]
-    fs: Annotated[int, U32("FS")]
-    gs: Annotated[int, U32("GS")]
-    unused: Annotated[int, U32("_unused: no register; kept as it is found")] = 0
-    eip: Annotated[int, U32("EIP", unit="offset in CS")]
-    cs: Annotated[int, U32("CS")]
-    eflags: Annotated[int, U32("EFLAGS")]
-    esp: Annotated[int, U32("ESP", unit="offset in SS")]
-    ss: Annotated[int, U32("SS")]
 
 
 @layout(source="formats/xen.md 1.4: trap_info_t")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from domctx.schema import S8, U8, U32, U64, Array, Blob, Bytes, Nested, Reserved, layout, size_of
-from domctx_cpu.layout import ExecutionContext
+from domctx_x86.registers import ExecutionContext
 
 PAGE_SIZE: Final = 4096
 
