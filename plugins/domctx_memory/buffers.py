@@ -1,0 +1,28 @@
+"""Buffers of the size of one record's pages, used again and again: fresh memory costs as much as filling it."""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domctx_memory.layout import RECORD_OCTETS
+
+
+class Buffers:
+    """A free list; as many buffers exist as were ever out at the same time. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._free: collections.deque[NDArray[np.uint8]] = collections.deque()
+
+    def take(self) -> NDArray[np.uint8]:
+        """A buffer u8[4 MiB]; what it holds is left over from its last use."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return np.empty(RECORD_OCTETS, np.uint8)
+
+    def give(self, buffer: NDArray[np.uint8]) -> None:
+        """Take a buffer back; nobody looks at it any longer."""
+        self._free.append(buffer)

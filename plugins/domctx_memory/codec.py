@@ -1,0 +1,106 @@
+"""Frames: up to 256 KiB of DATA pages packed by themselves, so that any page is read by unpacking one frame."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import numpy as np
+from blake3 import blake3
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from domctx.api import Buffer
+from domctx.errors import RecordError
+from domctx_memory.layout import DIGEST_SIZE, MAX_SHIFT, Codec, FrameEntry, frame_pages
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+WINDOW_LIMIT: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: MAX_SHIFT}
+"""No frame needs to look back further than its own length: what claims more is refused before memory is taken."""
+
+
+@attrs.frozen
+class Frame:
+    """One packed frame; ``octets`` are the pages themselves where packing did not make them smaller."""
+
+    octets: Buffer
+    entry: FrameEntry
+
+
+class Packer:
+    """Packs frames; threads may share it, each has its own compressor."""
+
+    def __init__(self, codec: Codec, level: int) -> None:
+        self.codec = codec
+        self._level = level
+        self._own = threading.local()
+
+    def frames(self, pages: NDArray[np.uint8], page_shift: int) -> Iterator[Frame]:
+        """The frames of DATA ``pages`` u8[n, page size], which must live as long as the frames do."""
+        step = frame_pages(page_shift)
+        for start in range(0, len(pages), step):
+            octets = pages[start : start + step].data.cast("B")
+            packed = self._pack(octets)
+            check = 0 if packed is octets else isal_zlib.crc32(packed)
+            yield Frame(packed, FrameEntry(len(packed), check, digest_of(octets)))
+
+    def _pack(self, octets: memoryview) -> Buffer:
+        if self.codec is Codec.NONE:
+            return octets
+        packed = self._compressor().compress(octets, zstd.ZstdCompressor.FLUSH_FRAME)
+        return packed if len(packed) < len(octets) else octets
+
+    def _compressor(self) -> zstd.ZstdCompressor:
+        try:
+            compressor: zstd.ZstdCompressor = self._own.compressor
+        except AttributeError:
+            compressor = self._own.compressor = zstd.ZstdCompressor(level=self._level)
+        return compressor
+
+
+def digest_of(octets: Buffer) -> bytes:
+    """The digest of a frame's unpacked octets."""
+    return blake3(octets).digest(length=DIGEST_SIZE)
+
+
+def unpack(stored: Buffer, size: int, entry: FrameEntry) -> NDArray[np.uint8]:
+    """The ``size`` octets of a frame, checked against its entry; a view of ``stored`` where it is not compressed.
+
+    Memory stays within ``size``, whatever the frame claims. Raises RecordError for a frame that cannot be unpacked,
+    has another size, CRC or digest.
+    """
+    plain = len(stored) == size
+    check = 0 if plain else isal_zlib.crc32(stored)
+    if check != entry.check:
+        raise RecordError(
+            "the CRC of a frame is wrong: it is damaged", expected=f"0x{entry.check:08x}", got=f"0x{check:08x}"
+        )
+    octets = stored if plain else _decompress(stored, size)
+    found = digest_of(octets)
+    if found != entry.digest:
+        raise RecordError("the digest of a frame is wrong: it is damaged", expected=entry.digest.hex(), got=found.hex())
+    return np.frombuffer(octets, np.uint8)
+
+
+def _decompress(stored: Buffer, size: int) -> bytes:
+    decompressor = zstd.ZstdDecompressor(options=WINDOW_LIMIT)
+    try:
+        octets = decompressor.decompress(stored, max_length=size + 1)
+    except zstd.ZstdError as error:
+        raise RecordError(f"a frame cannot be decompressed: {error}") from error
+    if len(octets) != size or not decompressor.eof or decompressor.unused_data:
+        raise RecordError(
+            "a frame is not one whole zstd frame of its size",
+            expected=f"0x{size:08x} octets, and nothing behind them",
+            got=f"{'more than ' if len(octets) > size else ''}0x{min(len(octets), size):08x}",
+        )
+    return octets

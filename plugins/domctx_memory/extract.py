@@ -1,0 +1,167 @@
+"""``domctx extract FILE PART -o OUT``: memory, one RAM block or one device's octets, as a file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from domctx.api import Domain
+from domctx.cli import options
+from domctx.cli.session import Session
+from domctx.context import Operation
+from domctx.errors import DomainError, UsageError
+from domctx.publish import publish, refuse_existing
+from domctx.sinks import FileSink
+from domctx.states import DEVICES, MEMORY, DeviceSection, Memory, PageBatch, PageKind
+from domctx_memory.address import AddressMap, space_of
+from domctx_memory.gather import batch_pages
+from domctx_memory.octets import pieces, runs
+from domctx_memory.pages import whole
+
+STREAM: Final = "-"
+LISTED: Final = 40
+"""Device sections that an error lists."""
+ZEROS: Final = bytes(1 << 20)
+
+
+@click.command("extract")
+@click.argument("file")
+@click.argument("part", metavar="PART")
+@click.option("-o", "--output", required=True, metavar="OUT", help='where to ("-": standard output)')
+@options.given
+@options.force
+@options.allow_newer
+@click.pass_obj
+def command(
+    session: Session, file: str, part: str, output: str, given: tuple[str, ...], force: bool, allow_newer: bool
+) -> None:
+    """Write PART of FILE to OUT as it is: memory, block:NAME or device:NAME[:INSTANCE].
+
+    memory is a raw file, sparse, in which every octet stands at its guest-physical address; block:NAME one RAM block
+    from its start on; device:NAME[:INSTANCE] the octets of one device section.
+    """
+    operation = session.operation(given, force=force, allow_newer=allow_newer)
+    if output != STREAM:
+        refuse_existing(Path(output), force=force)
+    domain = session.open(file, given, operation)
+    domain.pause()
+    try:
+        kind, _, name = part.partition(":")
+        if kind == "device" and name:
+            _extract_device(session, domain, name, output, operation)
+        elif part == "memory" or (kind == "block" and name):
+            _extract_memory(session, domain, name, output, operation)
+        else:
+            raise UsageError(f"{part!r} is no part", hint="write memory, block:NAME or device:NAME[:INSTANCE]")
+    finally:
+        domain.unpause()
+
+
+def _extract_memory(session: Session, domain: Domain, block: str, output: str, operation: Operation) -> None:
+    memory = session.registry.attach(domain).state(MEMORY)
+    if memory is None:
+        raise DomainError("there is no memory in it", file=domain.location or None)
+    space = space_of(memory, block or None)
+    if output == STREAM:
+        with session.progress_of(operation, "extract", space.end):
+            _stream(memory, space, session.stdout(), operation)
+        return
+    with (
+        session.progress_of(operation, "extract", sum(found.size for found in memory.blocks)),
+        publish(output, force=operation.force) as goal,
+    ):
+        Scatter(goal, space).write(memory, operation)
+
+
+def _stream(memory: Memory, space: AddressMap, descriptor: int, operation: Operation) -> None:
+    """The whole address space in order; what is no RAM is zeros."""
+    sink = FileSink(descriptor, "standard output")
+    address = 0
+    for extent in space.extents:
+        for gap in range(address, extent.address, len(ZEROS)):
+            sink.write(memoryview(ZEROS)[: extent.address - gap])
+        for piece in pieces(memory, extent):
+            sink.write(piece.octets.data)
+            operation.progress(piece.octets.nbytes)
+        address = extent.end
+    sink.close()
+
+
+class Scatter:
+    """Writes batches of pages to the places of an address space in a sparse file; pages of zeros stay holes."""
+
+    def __init__(self, goal: io.FileIO, space: AddressMap) -> None:
+        self._descriptor = goal.fileno()
+        self._space = space
+        self._reached = (0, 0)
+
+    def write(self, memory: Memory, operation: Operation) -> None:
+        """Write all of ``memory`` that the address space holds. An OSError is the disk's."""
+        os.ftruncate(self._descriptor, self._space.end)
+        wanted = {extent.block for extent in self._space.extents}
+        for batch in memory.batches(batch_pages(memory.blocks)):
+            shift = memory.blocks[batch.block].page_shift
+            if batch.block in wanted:
+                self._put(batch, shift)
+            operation.progress(batch.count << shift)
+
+    def _put(self, batch: PageBatch, shift: int) -> None:
+        again = (batch.block, batch.first) < self._reached  # a later round of a live save: zeros replace octets
+        self._reached = max(self._reached, (batch.block, batch.first + batch.count))
+        filled = (batch.kinds == PageKind.DATA) | (batch.kinds == PageKind.FILL)
+        octets = whole(batch, 1 << shift).reshape(-1)
+        for start, stop in runs(filled | again):
+            low = (batch.first + start) << shift
+            self._place(batch.block, low, octets[start << shift : stop << shift])
+
+    def _place(self, block: int, offset: int, octets: NDArray[np.uint8]) -> None:
+        for extent in self._space.extents:
+            low, high = max(offset, extent.offset), min(offset + len(octets), extent.offset + extent.length)
+            if extent.block == block and low < high:
+                self._pwrite(octets[low - offset : high - offset], extent.address + low - extent.offset)
+
+    def _pwrite(self, octets: NDArray[np.uint8], position: int) -> None:
+        view = octets.data
+        while view:
+            done = os.pwrite(self._descriptor, view, position)
+            view, position = view[done:], position + done
+
+
+def _extract_device(session: Session, domain: Domain, name: str, output: str, operation: Operation) -> None:
+    devices = session.registry.attach(domain).state(DEVICES)
+    section = device_named(devices.sections if devices is not None else (), name)
+    with _opened(session, output, operation) as sink:
+        sink.write(section.octets)
+
+
+@contextlib.contextmanager
+def _opened(session: Session, output: str, operation: Operation) -> Iterator[FileSink]:
+    """A sink to standard output, or to a file that appears whole or not at all."""
+    if output == STREAM:
+        sink = FileSink(session.stdout(), "standard output")
+        yield sink
+        sink.close()
+        return
+    with publish(output, force=operation.force) as goal:
+        sink = FileSink(goal.fileno(), output)
+        yield sink
+        sink.close()
+
+
+def device_named(sections: Sequence[DeviceSection], text: str) -> DeviceSection:
+    """The one section that ``NAME`` or ``NAME:INSTANCE`` means. Raises UsageError, listing the choices, for no one."""
+    found = [section for section in sections if text in (section.name, f"{section.name}:{section.instance}")]
+    if len(found) == 1:
+        return found[0]
+    choices = found or sections
+    names = [f"{section.name}:{section.instance}" for section in choices]
+    listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    raise UsageError(f"{len(found)} device sections are called {text!r}", hint=f"choose one of: {listed or 'none'}")

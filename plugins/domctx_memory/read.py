@@ -1,0 +1,119 @@
+"""``domctx read FILE ADDRESS LENGTH``: octets of a machine's memory, by reading only the pages that hold them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import numpy as np
+
+from domctx.cli import options
+from domctx.cli.session import Session
+from domctx.errors import DomainError
+from domctx.sinks import FileSink
+from domctx.states import MEMORY, Memory, PageKind
+from domctx_memory import hexdump
+from domctx_memory.address import Extent, number, space_of
+from domctx_memory.octets import Piece, pieces, runs, without_contents
+
+
+@click.command("read")
+@click.argument("file")
+@click.argument("address")
+@click.argument("length")
+@click.option("--block", metavar="NAME", help="ADDRESS is an offset in this RAM block")
+@click.option("--raw", is_flag=True, help="write the octets themselves")
+@options.as_json
+@options.given
+@options.allow_newer
+@click.pass_obj
+def command(
+    session: Session,
+    file: str,
+    address: str,
+    length: str,
+    block: str | None,
+    raw: bool,
+    as_json: bool,
+    given: tuple[str, ...],
+    allow_newer: bool,
+) -> None:
+    """Show LENGTH octets of FILE's memory from the guest-physical ADDRESS on, as hexdump -C does.
+
+    Numbers are decimal or 0x hexadecimal, and may end with K, M, G or T. In a paravirtualised Xen guest a
+    guest-physical address is its PFN times the page size.
+    """
+    if raw and as_json:
+        raise click.UsageError("--raw and --json exclude each other.")
+    start, count = number(address), number(length)
+    operation = session.operation(given, allow_newer=allow_newer)
+    domain = session.open(file, given, operation)
+    domain.pause()
+    try:
+        memory = session.registry.attach(domain).state(MEMORY)
+        if memory is None:
+            raise DomainError("there is no memory in it", file=domain.location or None)
+        extents = list(space_of(memory, block).find(start, count))
+        reader = Reader(memory, session, extents)
+        if raw:
+            reader.write()
+        elif as_json:
+            session.print_json({"address": start, "length": count, **reader.described()})
+        else:
+            for line in hexdump.lines(reader.octets(), start):
+                session.echo(line)
+    finally:
+        domain.unpause()
+
+
+class Reader:
+    """Reads some extents of memory, and says of which pages it had no contents."""
+
+    def __init__(self, memory: Memory, session: Session, extents: list[Extent]) -> None:
+        self._memory = memory
+        self._session = session
+        self._extents = extents
+
+    def _pieces(self) -> Iterator[tuple[Extent, Piece]]:
+        for extent in self._extents:
+            for piece in pieces(self._memory, extent):
+                yield extent, piece
+
+    def octets(self) -> Iterator[bytes]:
+        """The octets, piece by piece; pages without contents are zeros, and noted."""
+        for extent, piece in self._pieces():
+            for start, stop in runs(without_contents(piece.batch.kinds)):
+                kind = PageKind(piece.batch.kinds[start]).name.lower()
+                name = self._memory.blocks[extent.block].name
+                first = piece.batch.first
+                pages = f"0x{first + start:x}-0x{first + stop - 1:x}"
+                self._session.note(f"RAM block {name!r}, pages {pages} have no contents ({kind}, ...): zeros are shown")
+            yield piece.octets.tobytes()
+
+    def write(self) -> None:
+        """Write the octets to standard output."""
+        sink = FileSink(self._session.stdout(), "standard output")
+        for octets in self.octets():
+            sink.write(octets)
+        sink.close()
+
+    def described(self) -> dict[str, Any]:
+        """The octets in hexadecimal, and the kinds of the pages that they came from, as runs."""
+        octets: list[str] = []
+        pages: list[dict[str, Any]] = []
+        for extent, piece in self._pieces():
+            octets.append(piece.octets.tobytes().hex())
+            kinds = piece.batch.kinds
+            edges = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]
+            pages += [
+                {
+                    "block": self._memory.blocks[extent.block].name,
+                    "first": piece.batch.first + start,
+                    "count": stop - start,
+                    "kind": PageKind(kinds[start]).name.lower(),
+                }
+                for start, stop in itertools.pairwise(edges)
+            ]
+        return {"octets": "".join(octets), "pages": pages}
