@@ -5,7 +5,7 @@ From a class come encoder, decoder, size, numpy dtype, JSON, plain text, compari
 
 from typing import TYPE_CHECKING, Any
 
-from domctx.schema.codec import decode, encode
+from domctx.schema.codec import decode, dump_cbor, encode, load_cbor
 from domctx.schema.define import layout
 from domctx.schema.describe import Field, dtype, fields, nested_layouts, offset_of, size_of
 from domctx.schema.markers import (
@@ -41,7 +41,7 @@ __all__ = [
     "layout",
     "U8", "U16", "U32", "U64", "S8", "S16", "S32", "S64",
     "Bytes", "Text", "Array", "Nested", "Reserved", "Blob", "Cbor", "Integer", "Marker",
-    "encode", "decode", "upgrade", "decode_version",
+    "encode", "decode", "upgrade", "decode_version", "dump_cbor", "load_cbor",
     "Field", "fields", "nested_layouts", "size_of", "offset_of", "dtype",
     "to_json", "from_json", "cbor_to_json", "show", "differences", "octet_differences", "c_header", "table",
 ]  # fmt: skip

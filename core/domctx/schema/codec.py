@@ -25,7 +25,7 @@ def encode(value: Any) -> bytes:
         fixed = plan.pack(value)
         return fixed + _pack_tail(plan.tail, value) if plan.tail else fixed
     except FieldError as error:
-        raise error.refusal(type(value)) from error
+        raise error.refusal(type(value).__name__) from error
 
 
 def decode(cls: type[T], octets: Buffer, version: int | None = None) -> T:
@@ -47,8 +47,24 @@ def decode(cls: type[T], octets: Buffer, version: int | None = None) -> T:
         if plan.tail:
             _unpack_tail(plan.tail, made, bytes(view[plan.size :]))
     except FieldError as error:
-        raise error.refusal(cls) from error
+        raise error.refusal(cls.__name__) from error
     return made  # type: ignore[no-any-return]  # the plan is that of cls
+
+
+def dump_cbor(value: Any, name: str) -> bytes:
+    """The canonical CBOR of a plain value outside a layout. Raises RecordError, which calls the value ``name``."""
+    try:
+        return cbor.dumps(value)
+    except FieldError as error:
+        raise error.refusal(name) from error
+
+
+def load_cbor(octets: Buffer, name: str) -> Any:
+    """The plain value that canonical CBOR outside a layout holds. Raises RecordError, which calls it ``name``."""
+    try:
+        return cbor.loads(bytes(octets))
+    except FieldError as error:
+        raise error.refusal(name) from error
 
 
 def _pack_tail(tail: Slot, value: Any) -> bytes:

@@ -23,7 +23,7 @@ def from_json(cls: type[T], value: Any) -> T:
     try:
         made: T = _struct(cls, value)
     except FieldError as error:
-        raise error.refusal(cls) from error
+        raise error.refusal(cls.__name__) from error
     encode(made)
     return made
 

@@ -26,9 +26,9 @@ class FieldError(Exception):
         self.path = join(name, self.path)
         return self
 
-    def refusal(self, cls: type) -> RecordError:
-        """The RecordError that the caller of the codec gets."""
-        return RecordError(f"{join(cls.__name__, self.path)}: {self.message}", expected=self.expected, got=self.got)
+    def refusal(self, whole: str) -> RecordError:
+        """The RecordError that the caller of the codec gets; ``whole`` names what the path begins in."""
+        return RecordError(f"{join(whole, self.path)}: {self.message}", expected=self.expected, got=self.got)
 
 
 def join(first: str, rest: str) -> str:

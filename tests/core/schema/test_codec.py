@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from domctx.errors import RecordError, UnsupportedError
-from domctx.schema import U8, decode, encode, offset_of, size_of
+from domctx.schema import U8, decode, dump_cbor, encode, load_cbor, offset_of, size_of
 from domctx.testing.strategies import bodies
 from helpers.layouts import Everything, Point, Section, TrapInfo, everything, layouts, make_layout
 
@@ -157,6 +157,16 @@ def test_encode_refuses_a_blob_that_is_not_bytes() -> None:
     """A blob must be bytes, as it will be when it is decoded."""
     with pytest.raises(RecordError, match=r"Section\.rest: not bytes; got memoryview"):
         encode(Section(1, rest=memoryview(b"x")))  # type: ignore[arg-type]  # what the test is about
+
+
+def test_cbor_outside_a_layout_is_as_strict() -> None:
+    """The same rules, with a name for messages."""
+    value = {"a": [1, b"x"]}
+    assert load_cbor(memoryview(dump_cbor(value, "MANIFEST")), "MANIFEST") == value
+    with pytest.raises(RecordError, match=r"^MANIFEST\.a\[1\]: not a plain value"):
+        dump_cbor({"a": [1, (2,)]}, "MANIFEST")
+    with pytest.raises(RecordError, match=r"^MANIFEST: bad CBOR: tag 1 is not plain"):
+        load_cbor(b"\xc1\0", "MANIFEST")
 
 
 def test_encode_and_decode_refuse_other_classes() -> None:

@@ -50,4 +50,4 @@ def test_within_puts_names_in_front() -> None:
         fail()
     assert caught.value.path == "a[1].b"
     assert caught.value.__cause__ is cause
-    assert str(caught.value.refusal(int)) == "int.a[1].b: wrong"
+    assert str(caught.value.refusal("Body")) == "Body.a[1].b: wrong"
