@@ -55,7 +55,7 @@ def compare(a: Sequence[DeviceSection], b: Sequence[DeviceSection]) -> Iterator[
 def _places(a: Place | None, b: Place | None) -> Iterator[Found]:
     if a is None or b is None:
         yield "", "present" if a else None, "present" if b else None
-    elif a.section != b.section:
+    else:
         yield from _sections(a.section, b.section)
 
 
@@ -80,6 +80,8 @@ def _sections(a: DeviceSection, b: DeviceSection) -> Iterator[Found]:
 
 
 def _octets(a: DeviceSection, b: DeviceSection) -> Iterator[Found]:
+    if a.octets == b.octets:
+        return
     fields: list[Span] = []
     if len(a.octets) == len(b.octets) and a.description is not None and b.description is not None:
         fields = spans(a.description, len(a.octets))
