@@ -14,3 +14,5 @@ Words = NDArray[np.uint32]
 Mask = NDArray[np.bool_]
 Pages = NDArray[Any]
 """Whole pages, of any shape and type."""
+PageTypes = NDArray[np.uint8]
+"""PageType by PFN."""

@@ -43,6 +43,8 @@ class DomainRecord:
     frame_list: tuple[int, ...] | None = None
     """The pages of the P2M of a domain that was loaded suspended by itself."""
     tsc: TscContext | None = None
+    pins_known: bool = True
+    """Whether the pinned page tables are those that the guest pinned; a source may not tell, and all are pinned."""
 
     @property
     def cpu(self) -> FullExecutionContext:
@@ -137,6 +139,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "reserved": lambda value: value is None or _number(0, MAX_FRAMES - 1)(value),
     "frame_list": _frame_list,
     "tsc": _tsc,
+    "pins_known": lambda value: isinstance(value, bool),
 }
 
 

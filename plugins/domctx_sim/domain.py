@@ -1,0 +1,97 @@
+"""The domain of a simulated machine, opened to be read and saved from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from domctx.api import Machine as Description, StateKey
+from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, SharedInfoContext
+from domctx_sim import by_itself, on_behalf
+from domctx_sim.layout import ABI
+from domctx_sim.machine import Machine
+from domctx_sim.states import SimClock, SimGdt, SimMemory, SimPageTables, SimSharedInfo, SimVcpus, ram_block
+from domctx_sim.view import View
+from domctx_x86 import I386_2LEVEL
+
+T = TypeVar("T")
+
+SCHEME: Final = "sim"
+HYPERVISOR: Final = "xen-2004"
+ARCHITECTURE: Final = "i386"
+
+
+class SimDomain:
+    """A Domain over one machine's folder. What it gives is canonical, and never changes the machine."""
+
+    scheme = SCHEME
+    one_pass = False
+
+    def __init__(self, location: str) -> None:
+        """Open the machine beside other readers. Raises DomainError."""
+        self.location = location
+        self.sim = Machine(Path(location))
+        try:
+            self._domain = self.sim.domain
+        except BaseException:
+            self.sim.close()
+            raise
+        self._paused = False
+
+    @property
+    def machine(self) -> Description:
+        """The description of the domain."""
+        running = self._domain.run_state == "running"
+        return Description(
+            name=self._domain.name,
+            architecture=ARCHITECTURE,
+            hypervisor=HYPERVISOR,
+            blocks=(ram_block(len(self.sim.table.owned(self._domain.id))),),
+            vcpus=(0,),
+            run_state="paused" if running and self._paused else self._domain.run_state,
+            pv_width=I386_2LEVEL.width,
+            pv_levels=I386_2LEVEL.levels,
+            command_line=self._domain.command_line,
+        )
+
+    @functools.cached_property
+    def view(self) -> View:
+        """The domain, suspended and canonical. Raises DomainError for what no saved state can hold."""
+        suspended = self._domain.run_state == "suspended"
+        return by_itself.suspended(self.sim) if suspended else on_behalf.suspend(self.sim)
+
+    @functools.cached_property
+    def _states(self) -> Mapping[StateKey[Any], Any]:
+        page = self.sim.frames.words[self._domain.shared_info_frame].tobytes()
+        return {
+            MEMORY: SimMemory(self.view),
+            VCPUS: SimVcpus({0: self.view.vcpu}),
+            GDT: SimGdt({0: self.view.gdt}),
+            SHARED_INFO: SimSharedInfo(SharedInfoContext(ABI, page)),
+            PAGE_TABLES: SimPageTables(self.view),
+            CLOCK: SimClock(self._domain.tsc),
+        }
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The provider of a state, or None. Raises DomainError for what no saved state can hold."""
+        found: T | None = self._states.get(key)
+        return found
+
+    def owned_states(self) -> Sequence[StateKey[Any]]:
+        """All of them; the clock where the machine keeps one."""
+        owned = (MEMORY, VCPUS, GDT, SHARED_INFO, PAGE_TABLES)
+        return owned if self._domain.tsc is None else (*owned, CLOCK)
+
+    def pause(self) -> None:
+        """Stop the domain. Nothing runs in the simulation, so that nothing has to be told to the machine."""
+        self._paused = True
+
+    def unpause(self) -> None:
+        """Give the domain back as it was found."""
+        self._paused = False
+
+    def close(self) -> None:
+        """Close the machine."""
+        self.sim.close()

@@ -1,0 +1,178 @@
+"""A machine that is made anew from a saved state: a Target that nobody sees until it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+
+from domctx.api import Machine as Description, RamBlock, StateKey
+from domctx.errors import DomainError, UsageError
+from domctx.publish import publish_directory
+from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, GdtContext, PageTablesContext
+from domctx_clock import StoredClock
+from domctx_cpu import StoredVcpus
+from domctx_cpu.contexts import decode_context
+from domctx_gdt import StoredGdt
+from domctx_page_tables import StoredPageTables
+from domctx_shared_info import StoredSharedInfo
+from domctx_sim.arrival import Arrival
+from domctx_sim.dom0 import Dom0
+from domctx_sim.domain import ARCHITECTURE, HYPERVISOR, SCHEME
+from domctx_sim.home import Home
+from domctx_sim.incoming import UNTOLD, IncomingMemory
+from domctx_sim.layout import ABI, CreateDomain
+from domctx_sim.machine import Machine
+from domctx_sim.states import BLOCK
+from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, PAGE_SIZE
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class _Incoming:
+    """What records put into the machine under way."""
+
+    home: Home
+    memory: IncomingMemory
+    page_tables: StoredPageTables = attrs.field(factory=StoredPageTables)
+    vcpus: StoredVcpus = attrs.field(factory=StoredVcpus)
+    gdt: StoredGdt = attrs.field(factory=StoredGdt)
+    shared_info: StoredSharedInfo = attrs.field(factory=StoredSharedInfo)
+    clock: StoredClock = attrs.field(factory=StoredClock)
+
+    @property
+    def states(self) -> Mapping[StateKey[Any], Any]:
+        """The states by key."""
+        return {
+            MEMORY: self.memory,
+            PAGE_TABLES: self.page_tables,
+            VCPUS: self.vcpus,
+            GDT: self.gdt,
+            SHARED_INFO: self.shared_info,
+            CLOCK: self.clock,
+        }
+
+    def arrival(self) -> Arrival:
+        """All of it, once it is whole. Raises DomainError where something did not come or cannot be."""
+        missing = self.memory.missing()
+        if missing is not None:
+            raise DomainError(f"page 0x{missing:x} is missing from the saved memory")
+        contexts = self.vcpus.contexts
+        if contexts.keys() != {0}:
+            raise DomainError("the machine has one processor, vCPU 0", got=f"contexts of {sorted(contexts)[:8]}")
+        if contexts[0].abi != ABI:
+            raise DomainError("the vCPU context is of another ABI", expected=ABI, got=contexts[0].abi)
+        gdts = self.gdt.contexts
+        if gdts.keys() - {0}:
+            raise DomainError("a GDT of a processor that the machine has not", got=f"GDTs of {sorted(gdts)[:8]}")
+        return Arrival(
+            home=self.home,
+            cpu=decode_context(contexts[0]),
+            gdt=gdts.get(0, GdtContext((), 0)),
+            shared_info=self._shared_page(),
+            page_tables=self._tables(),
+        )
+
+    def _shared_page(self) -> bytes:
+        context = self.shared_info.context
+        if context is None:
+            raise DomainError("the shared-info page is missing")
+        return check_shared_info(context.abi, context.page)
+
+    def _tables(self) -> PageTablesContext:
+        context = self.page_tables.context
+        if context is None:
+            raise DomainError("the page types and the frame list are missing")
+        found = (context.width, context.levels, len(context.types))
+        expected = (I386_2LEVEL.width, I386_2LEVEL.levels, self.home.pages)
+        if found != expected:
+            raise DomainError("page tables of another shape (octets, levels, pages)", expected=expected, got=found)
+        told = self.memory.types
+        return attrs.evolve(context, types=np.where(told == UNTOLD, context.types, told))
+
+
+def check_shared_info(abi: str, page: bytes) -> bytes:
+    """The page, where it is one of Xen 2004's. Raises DomainError."""
+    if abi != ABI or len(page) != PAGE_SIZE:
+        raise DomainError(
+            "the shared-info page is of another ABI", expected=f"{ABI}, {PAGE_SIZE}", got=f"{abi}, {len(page)}"
+        )
+    return page
+
+
+def check_description(machine: Description) -> RamBlock:
+    """The RAM block of a machine that this one can be. Raises DomainError naming what it cannot be."""
+    wanted = {
+        "hypervisor": HYPERVISOR,
+        "architecture": ARCHITECTURE,
+        "byte_order": "little",
+        "page_shift": PAGE_SHIFT,
+        "pv_width": I386_2LEVEL.width,
+        "pv_levels": I386_2LEVEL.levels,
+        "vcpus": (0,),
+    }
+    for name, value in wanted.items():
+        found = getattr(machine, name)
+        if found != value:
+            raise DomainError(f"a machine of 2004 cannot have this {name}", expected=value, got=found)
+    if len(machine.blocks) != 1 or machine.blocks[0].name != BLOCK or machine.blocks[0].page_shift != PAGE_SHIFT:
+        names = ", ".join(block.name for block in machine.blocks)[:60]
+        raise DomainError("a machine of 2004 has one block of memory", expected=BLOCK, got=names or "none")
+    block = machine.blocks[0]
+    if block.size % PAGE_SIZE or not 0 < block.pages <= I386_2LEVEL.max_pfns:
+        limit = f"whole pages, 1 .. {I386_2LEVEL.max_pfns}"
+        raise DomainError("the memory has a size that no domain has", expected=limit, got=f"0x{block.size:x} octets")
+    return block
+
+
+class SimTarget:
+    """A machine that comes to be; ``location`` is its working folder, published whole by ``commit``."""
+
+    scheme = SCHEME
+
+    def __init__(self, goal: str, *, force: bool = False, seed: int | None = None) -> None:
+        """Begin a folder beside ``goal``. Raises UsageError where ``goal`` exists and ``force`` is not set."""
+        self._seed = seed
+        self._exits = contextlib.ExitStack()
+        self.location = str(self._exits.enter_context(publish_directory(goal, force=force)))
+        self._incoming: _Incoming | None = None
+        self._description = Description("", "")
+
+    def prepare(self, machine: Description) -> None:
+        """Create the domain. Raises DomainError where a machine of 2004 cannot be ``machine``."""
+        block = check_description(machine)
+        self._description = machine
+        sim = self._exits.enter_context(Machine.create(Path(self.location)))
+        dom0 = Dom0(sim, seed=self._seed)
+        created = dom0.create_domain(CreateDomain(memory_kb=block.size >> 10, name=machine.name))
+        p2m = dom0.get_mem_list(created.domain, block.pages).astype(np.uint32)
+        home = Home(dom0, sim.domains[created.domain], p2m)
+        self._incoming = _Incoming(home, IncomingMemory(home))
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The state to load into; None before ``prepare``, and for states that the machine has not."""
+        found: T | None = self._incoming.states.get(key) if self._incoming else None
+        return found
+
+    def commit(self) -> None:
+        """Make the pages a domain, and publish the machine. Raises DomainError or RecordError; abort it then."""
+        if self._incoming is None:
+            raise UsageError("a plain v10 image has no memory: it loads into a machine that exists", file=self.location)
+        home = self._incoming.home
+        self._incoming.arrival().settle()
+        home.domain.command_line = self._description.command_line or ""
+        home.domain.tsc = self._incoming.clock.tsc
+        if self._description.run_state == "running" and home.domain.run_state == "paused":
+            home.dom0.start_domain(home.domain.id)
+        home.dom0.machine.save()
+        self._exits.close()
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        aborted = DomainError("aborted")
+        self._exits.__exit__(DomainError, aborted, None)

@@ -1,0 +1,56 @@
+"""A machine that exists and takes what a plain v10 image holds: the shared-info page and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from domctx.api import Machine as Description, StateKey
+from domctx.states import CLOCK, SHARED_INFO
+from domctx_clock import StoredClock
+from domctx_shared_info import StoredSharedInfo
+from domctx_sim.domain import SCHEME
+from domctx_sim.machine import Machine
+from domctx_sim.target import check_shared_info
+
+T = TypeVar("T")
+
+
+class SimUpdate:
+    """A Target over one machine; the machine is held alone, and changed by ``commit`` only."""
+
+    scheme = SCHEME
+
+    def __init__(self, location: str) -> None:
+        """Open the machine. Raises DomainError where it is none, or in use."""
+        self.location = location
+        self._machine = Machine(Path(location), writable=True)
+        self._shared_info, self._clock = StoredSharedInfo(), StoredClock()
+        self._states: Mapping[StateKey[Any], Any] = {SHARED_INFO: self._shared_info, CLOCK: self._clock}
+
+    def prepare(self, machine: Description) -> None:
+        """Nothing is made: the domain is there."""
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The state to load into, or None."""
+        found: T | None = self._states.get(key)
+        return found
+
+    def commit(self) -> None:
+        """Write what came. Raises DomainError where it is no page of 2004, or the disk refuses."""
+        domain = self._machine.domain
+        context = self._shared_info.context
+        if context is not None:
+            page = np.frombuffer(check_shared_info(context.abi, context.page), np.uint8)
+            self._machine.write(np.array([domain.shared_info_frame]), page, domain.id)
+        if self._clock.tsc is not None:
+            domain.tsc = self._clock.tsc
+            self._machine.save_domain()
+        self._machine.close()
+
+    def abort(self) -> None:
+        """Leave the machine as it was."""
+        self._machine.close()
