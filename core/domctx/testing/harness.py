@@ -151,8 +151,8 @@ class Harness:
             raise OutOfStep(
                 "the load handler does not leave the stream at the end of its run",
                 record=reader.name,
-                expected=f"0x{len(octets):x}",
-                got=f"0x{reader.offset:x}",
+                expected=f"0x{len(octets):x}, and nothing left of a body",
+                got=f"0x{reader.offset:x}, and {reader.remaining} octets left",
             )
 
     def close(self) -> None:

@@ -33,11 +33,11 @@ class ForgetfulReader(StreamReader):
 
     def batches(self, header: Header) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
         """As the real one, cut into pieces that are wiped at the next step."""
+        counts = itertools.cycle((1, 3, 2))
         for instances, bodies in super().batches(header):
             start = 0
-            for count in itertools.cycle((1, 3, 2)):
-                if start >= len(instances):
-                    break
+            while start < len(instances):
+                count = next(counts)
                 numbers, rows = instances[start : start + count].copy(), bodies[start : start + count].copy()
                 yield numbers, rows
                 numbers[:], rows[:] = 0xA5A5_A5A5, 0xA5
