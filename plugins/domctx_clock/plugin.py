@@ -6,11 +6,14 @@ came in as 24 goes out as 24. Written are 20, unless ``-O tsc-info=24`` asks for
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
 from domctx.api import (
     JSON,
     Context,
+    Difference,
     Images,
     Machine,
     Option,
@@ -21,9 +24,9 @@ from domctx.api import (
 )
 from domctx.errors import RecordError
 from domctx.hookspecs import hookimpl
-from domctx.schema import decode, encode, size_of, to_json
+from domctx.schema import decode, differences, encode, size_of, to_json
 from domctx.states import CLOCK, Clock, TscContext
-from domctx.wire import record_size
+from domctx.wire import record_name, record_size
 from domctx_clock.layout import POSTED_TAIL, TscInfo
 from domctx_clock.stored import StoredClock
 
@@ -39,7 +42,7 @@ def save(state: Clock, writer: RecordWriter, context: Context) -> None:
     """One record where there is a TSC state."""
     if state.tsc is not None:
         tail = bytes(POSTED_TAIL) if posted(state, context) else b""
-        writer.write(encode(TscInfo(**attrs.asdict(state.tsc))), tail)
+        writer.write(encode(body_of(state.tsc)), tail)
 
 
 def load(state: Clock, run: RecordRun, context: Context) -> None:
@@ -49,6 +52,11 @@ def load(state: Clock, run: RecordRun, context: Context) -> None:
         state.store(TscContext(**attrs.asdict(tsc_info(body))))
         if isinstance(state, StoredClock):
             state.posted = len(body) > size_of(TscInfo)
+
+
+def body_of(tsc: TscContext) -> TscInfo:
+    """The record's body of a TSC state, without a tail."""
+    return TscInfo(**attrs.asdict(tsc))
 
 
 def tsc_info(body: bytes) -> TscInfo:
@@ -70,6 +78,11 @@ def posted(state: Clock, context: Context) -> bool:
     return wanted == "24"
 
 
+def length(state: Clock, context: Context) -> int:
+    """Octets of the body."""
+    return size_of(TscInfo) + (POSTED_TAIL if posted(state, context) else 0)
+
+
 def exact_size(state: Clock, context: Context) -> int:
     """Octets that the record takes; 20 and 24 take the same, for records are padded to 8."""
     return record_size(size_of(TscInfo)) if state.tsc is not None else 0
@@ -78,6 +91,19 @@ def exact_size(state: Clock, context: Context) -> int:
 def show(record: Record, context: Context) -> JSON:
     """The fields."""
     return to_json(tsc_info(bytes(record.rest())))
+
+
+def diff(a: Clock, b: Clock, context: Context) -> Iterator[Difference]:
+    """By field; that the bodies have another length tells by whom they were saved, and is not counted."""
+    record = record_name("TSC_INFO", 0)
+    left, right = a.tsc, b.tsc
+    if left is not None and right is not None:
+        for path, one, other in differences(body_of(left), body_of(right)):
+            yield Difference(record, path, one, other)
+        if posted(a, context) != posted(b, context):
+            yield Difference(record, "length", length(a, context), length(b, context), counted=False)
+    elif left is not None or right is not None:
+        yield Difference(record, "", "present" if left else None, "present" if right else None)
 
 
 def new_state(machine: Machine) -> StoredClock:
@@ -101,6 +127,7 @@ def domctx_record_types() -> list[RecordType]:
             new_state=new_state,
             exact_size=exact_size,
             show=show,
+            diff=diff,
             options=(TSC_INFO_SIZE,),
             images=Images.PLAIN | Images.DOMCTX,
         )

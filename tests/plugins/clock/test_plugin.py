@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
 from domctx.api import Images
 from domctx.errors import RecordError, StreamError, UsageError
 from domctx.states import CLOCK, Clock, TscContext
+from domctx.testing import RecordTypeContract
 from domctx_clock import StoredClock
 from domctx_clock.plugin import domctx_record_types
 from helpers.clock_states import stored_clocks
@@ -15,9 +17,24 @@ from helpers.record_road import Road, accepted_cuts, silent_flips
 
 (TYPE,) = domctx_record_types()
 ROAD = Road(TYPE)
-STATE = StoredClock(TscContext(2, 2_400_000, 1_000_000_000, 3))
+TSC = TscContext(2, 2_400_000, 1_000_000_000, 3)
+STATE = StoredClock(TSC)
 BODY = bytes.fromhex("02000000 009f2400 00ca9a3b00000000 03000000")
 """``STATE``, composed by hand from formats/xen.md 2.2."""
+
+
+class TestTscInfoContract(RecordTypeContract):
+    """TSC_INFO keeps the contract of record types."""
+
+    record_type = TYPE
+
+    def states(self) -> st.SearchStrategy[StoredClock]:
+        """Clocks of records of either length."""
+        return stored_clocks()
+
+    def may_be_body(self, body: bytes) -> bool:
+        """Xen has bodies of two lengths: what is cut or lengthened from one to the other is a good one."""
+        return len(body) == 20 or (len(body) == 24 and not any(body[20:]))
 
 
 class LiveClock:
@@ -121,6 +138,22 @@ def test_damage_is_refused_or_comes_back() -> None:
 def test_show_names_the_fields(tail: bytes) -> None:
     """``show`` gives the four fields of a body of either length."""
     assert ROAD.show(BODY + tail) == {"mode": 2, "khz": 2_400_000, "nsec": 1_000_000_000, "incarnation": 3}
+
+
+def test_diff_names_the_field_that_changed() -> None:
+    """A change of any field is found, and told by its name."""
+    for name, value in {"mode": 1, "khz": 5, "nsec": 6, "incarnation": 7}.items():
+        ((record, path, _, new),) = ROAD.diff(STATE, StoredClock(attrs.evolve(TSC, **{name: value})))
+        assert (record, path, new) == ("TSC_INFO[0]", name, value)
+
+
+def test_diff_tells_states_and_lengths_apart() -> None:
+    """A clock that one side lacks is told; another length of the body is told and not counted."""
+    assert ROAD.diff(STATE, StoredClock()) == [("TSC_INFO[0]", "", "present", None)]
+    assert ROAD.diff(StoredClock(), STATE) == [("TSC_INFO[0]", "", None, "present")]
+    assert ROAD.diff(StoredClock(), StoredClock()) == ROAD.diff(STATE, STATE) == []
+    (found,) = ROAD.differences(STATE, StoredClock(STATE.tsc, posted=True))
+    assert (found.path, found.a, found.b, found.counted) == ("length", 20, 24, False)
 
 
 @given(st.integers(3, 0xFFFF_FFFF))

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from domctx.errors import DomctxError, RecordError
 from domctx.states import VCPUS, VcpuContext
+from domctx.testing import RecordTypeContract
 from domctx_cpu import StoredVcpus
 from domctx_cpu.contexts import decode_context, vcpu_context
 from domctx_cpu.layout import ExecutionContext, FullExecutionContext
@@ -24,6 +25,18 @@ ROAD = Road(TYPE)
 def state(**changes: Any) -> StoredVcpus:
     """One vCPU with a plain context but for ``changes``."""
     return StoredVcpus({0: vcpu_context(attrs.evolve(plain_context(), **changes))})
+
+
+class TestCpuContract(RecordTypeContract):
+    """CPU keeps the contract of record types."""
+
+    record_type = TYPE
+    max_examples = 5
+    max_changes = 256
+
+    def states(self) -> st.SearchStrategy[StoredVcpus]:
+        """States of one vCPU and more."""
+        return stored_vcpus(least=1)
 
 
 def test_the_type_is_the_one_of_the_design() -> None:

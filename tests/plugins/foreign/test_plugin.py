@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from domctx.errors import RecordError
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, ForeignPart
+from domctx.testing import RecordTypeContract
 from domctx_foreign import StoredForeign
 from domctx_foreign.plugin import domctx_record_types
 from helpers.foreign_states import stored_foreign
@@ -16,6 +17,23 @@ from helpers.record_road import Road, accepted_cuts, silent_flips
 
 HEAD, TAIL = domctx_record_types()
 ROADS = [Road(HEAD), Road(TAIL)]
+
+
+class TestHeadContract(RecordTypeContract):
+    """FOREIGN_HEAD keeps the contract of record types."""
+
+    record_type = HEAD
+    max_changes = 512
+
+    def states(self) -> st.SearchStrategy[StoredForeign]:
+        """States of one part and more."""
+        return stored_foreign(least=1)
+
+
+class TestTailContract(TestHeadContract):
+    """FOREIGN_TAIL keeps the contract of record types."""
+
+    record_type = TAIL
 
 
 def test_the_types_are_those_of_the_design() -> None:

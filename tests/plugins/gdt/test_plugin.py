@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from domctx.schema import decode, differences
 from domctx.states import GDT, GdtContext
+from domctx.testing import RecordTypeContract
 from domctx_gdt import StoredGdt
 from domctx_gdt.layout import GdtBody
 from domctx_gdt.plugin import domctx_record_types
@@ -15,6 +16,17 @@ from helpers.vcpu_states import stored_gdts
 (TYPE,) = domctx_record_types()
 ROAD = Road(TYPE)
 STATE = StoredGdt({4: GdtContext((0x2A, 0x2B), 600)})
+
+
+class TestGdtContract(RecordTypeContract):
+    """GDT keeps the contract of record types."""
+
+    record_type = TYPE
+    max_changes = 512
+
+    def states(self) -> st.SearchStrategy[StoredGdt]:
+        """States of one GDT and more."""
+        return stored_gdts(least=1)
 
 
 def test_the_type_is_the_one_of_the_design() -> None:

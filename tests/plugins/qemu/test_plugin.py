@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from domctx.errors import RecordError
 from domctx.states import DEVICES, DeviceSection
+from domctx.testing import RecordTypeContract
 from domctx_qemu import StoredDevices
 from domctx_qemu.plugin import domctx_record_types
 from helpers.device_states import stored_devices, timer
@@ -17,6 +18,17 @@ from helpers.record_road import Road, accepted_cuts, silent_flips
 (TYPE,) = domctx_record_types()
 ROAD = Road(TYPE)
 SMALL = StoredDevices([DeviceSection("rtc", 1, 3, b"\xca\xfe", {"a": 1})])
+
+
+class TestDeviceContract(RecordTypeContract):
+    """DEVICE keeps the contract of record types."""
+
+    record_type = TYPE
+    max_changes = 512
+
+    def states(self) -> st.SearchStrategy[StoredDevices]:
+        """States of one section and more."""
+        return stored_devices(least=1)
 
 
 def test_the_type_is_the_one_of_the_design() -> None:

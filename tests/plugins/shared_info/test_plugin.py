@@ -6,12 +6,13 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from domctx.api import Images
 from domctx.errors import DomctxError, RecordError
 from domctx.schema import encode
 from domctx.states import SHARED_INFO, SharedInfoContext
+from domctx.testing import RecordTypeContract
 from domctx_shared_info import StoredSharedInfo
 from domctx_shared_info.pages import abi_of_context, record_body, struct_of, take_over
 from domctx_shared_info.plugin import domctx_record_types
@@ -20,6 +21,47 @@ from helpers.shared_info_states import patterned, stored_shared_info
 
 PAGE, RECORD = domctx_record_types()
 PAGE_ROAD, RECORD_ROAD = Road(PAGE), Road(RECORD)
+
+
+class TestPageContract(RecordTypeContract):
+    """SHARED_INFO_PAGE keeps the contract of record types."""
+
+    record_type = PAGE
+    max_examples = 10
+    max_changes = 256
+
+    def states(self) -> st.SearchStrategy[StoredSharedInfo]:
+        """Pages of every ABI."""
+        return stored_shared_info()
+
+
+class TestRecordContract(RecordTypeContract):
+    """SHARED_INFO keeps the contract of record types, in plain v10 images."""
+
+    record_type = RECORD
+    max_examples = 10
+    max_changes = 256
+
+    def states(self) -> st.SearchStrategy[StoredSharedInfo]:
+        """Pages of today's ABIs, which the record holds whole."""
+        return stored_shared_info(rest=False, names=("xen-x86_32", "xen-x86_64", "xen-arm"))
+
+    def may_be_body(self, body: bytes) -> bool:
+        """Arm's structure is shorter than that of x86-64, and both have flags 0."""
+        return len(body) in (4 + 1088, 4 + 3136) and not any(body[:4])
+
+    def test_diff_of_a_state_with_itself(self) -> None:
+        """As the contract's rule, which compares states of images of ours: there is no such record in them."""
+        self._try("diff", self.states(), lambda trial, state: _compare(state, trial.harness.load(trial.saved(state))))
+
+    def test_diff_of_two_states(self) -> None:
+        """As the contract's rule, which compares states of images of ours: there is no such record in them."""
+        self._try("diff", st.tuples(self.states(), self.states()), lambda trial, pair: _compare(*pair))
+
+
+def _compare(a: StoredSharedInfo, b: StoredSharedInfo) -> None:
+    """States differ, counted or not, exactly where their records do."""
+    assert bool(RECORD_ROAD.differences(a, b)) == (RECORD_ROAD.save(a) != RECORD_ROAD.save(b))
 
 
 def stored(name: str, **changes: Any) -> StoredSharedInfo:
