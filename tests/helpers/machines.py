@@ -1,20 +1,31 @@
-"""Simulated machines for tests: bare ones with a domain that nothing was put into, and built ones."""
+"""Simulated machines for tests: bare ones with a domain that nothing was put into, built ones, and their copies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 
+from domctx.api import StateKey, Target
+from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, PageTablesContext
 from domctx_sim.arrays import Numbers
+from domctx_sim.build import build_machine
+from domctx_sim.builder import Order
 from domctx_sim.dom0 import Dom0
+from domctx_sim.domain import SimDomain
 from domctx_sim.frame_table import FrameFlag
+from domctx_sim.kernel_image import KernelImage
 from domctx_sim.layout import Command, CreateDomain, Update
 from domctx_sim.machine import Machine
+from domctx_sim.target import SimTarget
 
 DOMAIN = 1
+BASE = 0xC000_0000
+"""Where the test kernels are loaded."""
 FOREIGN = 2
 """The owner of frames that a test gives to nobody it knows."""
 
@@ -85,3 +96,94 @@ def snapshot(machine: Machine, pages: Sequence[int] | Numbers) -> tuple[bytes, .
     use = np.where(table.type_count[mfns] != 0, table.type[mfns], 0)
     columns = (table.owner[mfns], use, table.flags[mfns] & FrameFlag.PINNED, table.type_count[mfns], table.count[mfns])
     return tuple(np.ascontiguousarray(column).tobytes() for column in columns)
+
+
+def order(**changes: Any) -> Order:
+    """A small domain: 64 pages, a kernel of two pages that is no code."""
+    payload = bytes(range(256)) * 20
+    given: dict[str, Any] = {"image": KernelImage(BASE, payload), "pages": 64, "name": "small", **changes}
+    return Order(**given)
+
+
+def built(folder: Path, *, seed: int = 1, **changes: Any) -> Path:
+    """A machine in the new ``folder`` with the domain of ``order(**changes)``."""
+    build_machine(folder, order(**changes), seed=seed)
+    return folder
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[SimDomain]:
+    """The domain of a machine, paused."""
+    domain = SimDomain(str(folder))
+    try:
+        domain.pause()
+        yield domain
+    finally:
+        domain.close()
+
+
+@contextlib.contextmanager
+def changed(folder: Path) -> Iterator[Machine]:
+    """A machine to be changed; it is saved at the end."""
+    with Machine(folder, writable=True) as machine:
+        yield machine
+        machine.save()
+
+
+def require(holder: Any, key: Any) -> Any:
+    """A state that is there."""
+    state = holder.state(key)
+    assert state is not None
+    return state
+
+
+def hand_over(source: SimDomain, target: Target, *, leave_out: Sequence[Any] = ()) -> None:
+    """Store every state of ``source`` into a prepared target, but those left out."""
+    if MEMORY not in leave_out:
+        for batch in require(source, MEMORY).batches(100):
+            require(target, MEMORY).store(batch)
+    by_vcpu: list[StateKey[Any]] = [key for key in (VCPUS, GDT) if key not in leave_out]
+    for key in by_vcpu:
+        for vcpu, context in require(source, key).contexts.items():
+            require(target, key).store(vcpu, context)
+    single: list[StateKey[Any]] = [key for key in (PAGE_TABLES, SHARED_INFO) if key not in leave_out]
+    for key in single:
+        require(target, key).store(require(source, key).context)
+    tsc = require(source, CLOCK).tsc
+    if tsc is not None:
+        require(target, CLOCK).store(tsc)
+
+
+def copied(source: Path, goal: Path, *, seed: int = 2) -> Path:
+    """The machine ``source`` saved and loaded into the new machine ``goal``, without an image between them."""
+    with opened(source) as domain:
+        target = SimTarget(str(goal), seed=seed)
+        try:
+            target.prepare(domain.machine)
+            hand_over(domain, target)
+            target.commit()
+        except BaseException:
+            target.abort()
+            raise
+    return goal
+
+
+def told(domain: SimDomain) -> dict[str, Any]:
+    """All that a domain tells of itself, to be compared."""
+    tables: PageTablesContext = require(domain, PAGE_TABLES).context
+    return {
+        "machine": domain.machine,
+        "memory": b"".join(batch.pages.tobytes() for batch in require(domain, MEMORY).batches()),
+        "vcpus": require(domain, VCPUS).contexts,
+        "gdt": require(domain, GDT).contexts,
+        "shared_info": require(domain, SHARED_INFO).context,
+        "types": tables.types.tolist(),
+        "tables": (tables.width, tables.levels, tables.frame_list, tables.special, tables.suspension),
+        "clock": require(domain, CLOCK).tsc,
+    }
+
+
+def told_of(folder: Path) -> dict[str, Any]:
+    """All that the domain of a machine tells."""
+    with opened(folder) as domain:
+        return told(domain)
