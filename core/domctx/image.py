@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import blake3
 
 from domctx import directory, manifest as manifests
-from domctx.api import Images
-from domctx.directory import Group
+from domctx.disk import refused
 from domctx.errors import DomctxError, StreamError
+from domctx.groups import Group
 from domctx.manifest import Manifest
-from domctx.pool import Pool
-from domctx.publish import refused
 from domctx.sources import RandomFile, RangeSource
-from domctx.stream import StreamReader
 from domctx.wire import (
     CORE_CODES,
     END_RECORD,
@@ -32,6 +29,11 @@ from domctx.wire import (
     unpack_header,
     unpack_start,
 )
+
+if TYPE_CHECKING:
+    from domctx.api import Images
+    from domctx.pool import Pool
+    from domctx.stream import StreamReader
 
 DIGEST_STEP: Final = 4 << 20
 """Octets of a group that are read and digested at once."""
@@ -64,6 +66,8 @@ class Image:
     @property
     def images(self) -> Images:
         """Which kind of image it is."""
+        from domctx.api import Images
+
         return Images.DOMCTX if self.manifest else Images.PLAIN
 
     def _record(self, offset: int, limit: int) -> tuple[Header, bytes]:
@@ -84,15 +88,21 @@ class Image:
         return header, self.file.read(offset + HEADER.size, min(limit, header.length))
 
     def _head(self) -> Manifest | None:
-        header, body = self._record(0, 8)
-        if (header.type, header.instance, header.length) != (TYPE_START, 0, 8):
-            raise StreamError("the file does not begin with START", offset=0, record="START[0]")
-        check_version(unpack_start(body), allow_newer=self.allow_newer)
-        offset = record_size(header.length)
-        header, body = self._record(offset, manifests.LIMIT)
-        if header.type != TYPE_MANIFEST:
-            return None
-        return manifests.decode(body, allow_newer=self.allow_newer)
+        """START and MANIFEST; every refusal names the one that it is about."""
+        offset = 0
+        try:
+            header, body = self._record(offset, 8)
+            if (header.type, header.instance, header.length) != (TYPE_START, 0, 8):
+                raise StreamError("the file does not begin with START", record="START[0]")
+            check_version(unpack_start(body), allow_newer=self.allow_newer)
+            offset = record_size(header.length)
+            header, body = self._record(offset, manifests.LIMIT)
+            if header.type != TYPE_MANIFEST:
+                return None
+            return manifests.decode(body, allow_newer=self.allow_newer)
+        except DomctxError as error:
+            name = "MANIFEST[0]" if offset else "START[0]"
+            raise error.at(offset=offset, record=name) from error.__cause__
 
     def _walk(self) -> Iterator[Group]:
         """The records of a plain image as groups of one, without digests; START and END not among them."""
@@ -158,6 +168,8 @@ class Image:
 
     def reader(self, offset: int, length: int, names: dict[int, str] | None = None) -> StreamReader:
         """A reader over one stretch of the file; its offsets are the file's."""
+        from domctx.stream import StreamReader
+
         return StreamReader(RangeSource(self.file, offset, length), names=names, offset=offset)
 
     def close(self) -> None:
