@@ -17,18 +17,21 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 import blake3
 
-from domctx.api import Buffer
 from domctx.errors import StreamError, UnsupportedError
-from domctx.wire import END_RECORD, HEADER, OPTIONAL, TYPE_DIRECTORY, pack_header, record_name, unpack_header
+from domctx.groups import GROUP_LIMIT, Group
+from domctx.wire import END_RECORD, HEADER, OPTIONAL, TYPE_DIRECTORY, pack_header, record_name
+
+if TYPE_CHECKING:
+    from domctx.protocols import Buffer
 
 VERSION: Final = 1
 BLAKE3: Final = 1
-GROUP_LIMIT: Final = 64 << 10
-"""Octets, headers and padding included, up to which consecutive records of one type share a digest."""
+ALTERNATIONS: Final = 1 << 20
+"""How often the type of records may change more than they would in ascending order, in an image that is read."""
 DIGEST_SIZE: Final = 32
 MAGIC: Final = b"DCTXDIR\x01"
 HEAD: Final = struct.Struct("<IIQQ32s")
@@ -36,87 +39,6 @@ TAIL: Final = struct.Struct(f"<{DIGEST_SIZE}sQ8s")
 ROW_SIZE: Final = 4 + 4 + 4 + 4 + 8 + 8 + DIGEST_SIZE
 WIRE_TYPE: Final = TYPE_DIRECTORY | OPTIONAL
 RECORD: Final = "DIRECTORY[0]"
-
-
-class Group(NamedTuple):
-    """Consecutive records of one type (with bit 31 as in the stream) that share a digest."""
-
-    type: int
-    instance: int
-    """The instance of the first record."""
-    records: int
-    offset: int
-    length: int
-    """Octets from the first header to the end of the last padding."""
-    digest: bytes
-
-
-class Observer(Protocol):
-    """What the stream tells while records pass, on both sides."""
-
-    def record(self, type: int, instance: int, offset: int, size: int) -> None:
-        """A record of ``size`` octets, padding included, begins at ``offset``."""
-
-    def octets(self, data: Buffer) -> None:
-        """The next octets of the record."""
-
-    def batch(self, type: int, instance: int, count: int, offset: int, size: int, data: Buffer) -> None:
-        """``count`` whole records of ``size`` octets each at once, the first of them ``instance``."""
-
-
-class GroupDigests:
-    """An Observer that gathers records into groups and digests them."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.records = 0
-        self._open: Group | None = None
-        self._hasher = blake3.blake3()
-
-    def record(self, type: int, instance: int, offset: int, size: int) -> None:
-        """Begin a record: it joins the open group, or closes it and opens its own."""
-        self.records += 1
-        group = self._open
-        if group is not None and group.type == type and group.length + size <= GROUP_LIMIT:
-            self._open = group._replace(records=group.records + 1, length=group.length + size)
-            return
-        self._close_group()
-        self._open = Group(type, instance, 1, offset, size, b"")
-
-    def octets(self, data: Buffer) -> None:
-        """Digest the next octets of the open group."""
-        self._hasher.update(data)
-
-    def batch(self, type: int, instance: int, count: int, offset: int, size: int, data: Buffer) -> None:
-        """As ``record`` and ``octets`` for each record; only the first of a group tells its instance."""
-        view = memoryview(data).cast("B")
-        first = 0
-        while first < count:
-            start = first * size
-            number = int.from_bytes(view[start + 4 : start + 8], "little")
-            self.record(type, instance if first == 0 else number, offset + start, size)
-            more = self._room(size, count - first - 1)
-            self.records += more
-            self._open = self._open and self._open._replace(
-                records=self._open.records + more, length=self._open.length + more * size
-            )
-            self.octets(view[start : start + (1 + more) * size])
-            first += 1 + more
-
-    def _room(self, size: int, wanted: int) -> int:
-        """How many more records of ``size`` octets the open group takes."""
-        return min(wanted, max(0, GROUP_LIMIT - self._open.length) // size) if self._open else 0
-
-    def finish(self) -> list[Group]:
-        """Close the last group and give them all."""
-        self._close_group()
-        return self.groups
-
-    def _close_group(self) -> None:
-        if self._open is not None:
-            self.groups.append(self._open._replace(digest=self._hasher.digest()))
-            self._open = None
-            self._hasher.reset()
 
 
 def encode(groups: list[Group], records: int, offset: int) -> bytes:
@@ -234,43 +156,57 @@ def find(read: Callable[[int, int], bytes], size: int) -> Directory | None:
     end = size - len(END_RECORD)
     if tail[16:] != END_RECORD:
         raise StreamError("END is damaged", offset=end, record="END[0]", expected="sixteen zero octets")
-    if offset + HEADER.size > end:
-        raise StreamError("DIRECTORY's offset lies outside the file", offset=end - 16, record=RECORD)
-    octets = read(offset, end - offset)
-    header = unpack_header(octets[: HEADER.size])
-    if header != (WIRE_TYPE, 0, end - offset - HEADER.size):
+    length = end - offset - HEADER.size
+    if not 0 <= length <= limit(offset):
+        raise StreamError(
+            "DIRECTORY's offset cannot be right", offset=end - 16, record=RECORD, got=f"0x{offset:016x}"
+        )
+    header, wanted = read(offset, HEADER.size), pack_header(WIRE_TYPE, 0, length)
+    if header != wanted:
         raise StreamError(
             "DIRECTORY's header is damaged",
             offset=offset,
             record=RECORD,
-            expected=pack_header(WIRE_TYPE, 0, end - offset - HEADER.size).hex(" ", 4),
-            got=bytes(octets[: HEADER.size]).hex(" ", 4),
+            expected=wanted.hex(" ", 4),
+            got=header.hex(" ", 4),
         )
-    return Directory(memoryview(octets)[HEADER.size :], offset)
+    return Directory(read(offset + HEADER.size, length), offset)
 
 
 def limit(offset: int) -> int:
-    """The largest body that a DIRECTORY at ``offset`` may have: a row for each record, none of which is empty."""
-    return HEAD.size + TAIL.size + offset // HEADER.size * ROW_SIZE
+    """The largest body that a DIRECTORY at ``offset`` may have.
+
+    Two groups that follow each other and are of one type are larger than GROUP_LIMIT together; records of other types
+    may alternate ``ALTERNATIONS`` times.
+    """
+    rows = min(offset // HEADER.size, 2 * offset // GROUP_LIMIT + ALTERNATIONS)
+    return HEAD.size + TAIL.size + rows * ROW_SIZE
 
 
-def compare(found: Directory, groups: Sequence[Group], records: int, names: Mapping[int, str]) -> None:
-    """Hold the groups that a reader digested against the DIRECTORY's.
+def compare(found: Directory, groups: Sequence[Group], names: Mapping[int, str]) -> None:
+    """Hold the groups that a reader gathered against the DIRECTORY's; their digests where the reader made any.
 
     Raises StreamError, naming the first record of the first group that differs.
     """
     for wanted, group in zip_longest(found.groups(), groups):
-        if wanted != group:
-            culprit = group or wanted
-            code = culprit.type & ~OPTIONAL
-            raise StreamError(
-                "the digest is wrong: the record is damaged"
-                if wanted and group and wanted[:5] == group[:5]
-                else "DIRECTORY tells other records than the stream has",
-                offset=culprit.offset,
-                record=record_name(names.get(code, culprit.type), culprit.instance),
-                expected=wanted and wanted.digest.hex()[:16],
-                got=group and group.digest.hex()[:16],
-            )
-    if found.records != records:
-        raise found.error("DIRECTORY's count of records is wrong", records, found.records)
+        if wanted is None or group is None or wanted[:5] != group[:5]:
+            message = "DIRECTORY tells other records than the stream has"
+        elif group.digest and wanted.digest != group.digest:
+            message = "the digest is wrong: the record is damaged"
+        else:
+            continue
+        culprit = group or wanted
+        code = culprit.type & ~OPTIONAL
+        raise StreamError(
+            message,
+            offset=culprit.offset,
+            record=record_name(names.get(code, culprit.type), culprit.instance),
+            expected=_told(wanted),
+            got=_told(group),
+        )
+
+
+def _told(group: Group | None) -> str:
+    if group is None:
+        return "nothing"
+    return f"{group.records} of type 0x{group.type:08x}, 0x{group.length:x} octets, digest {group.digest.hex()[:16]}"

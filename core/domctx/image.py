@@ -105,12 +105,18 @@ class Image:
             raise error.at(offset=offset, record=name) from error.__cause__
 
     def _walk(self) -> Iterator[Group]:
-        """The records of a plain image as groups of one, without digests; START and END not among them."""
-        offset = record_size(8)
+        """The records of a plain image but END as groups of one, without digests."""
+        offset = 0
         while True:
             header, _ = self._record(offset, 0)
             if header.code == TYPE_END:
                 break
+            if offset and header.code in CORE_CODES:
+                raise StreamError(
+                    "a record of the core stands where it may not: the image is damaged",
+                    offset=offset,
+                    record=record_name(CORE_CODES[header.code], header.instance),
+                )
             yield Group(header.type, header.instance, 1, offset, record_size(header.length), b"")
             offset += record_size(header.length)
         if header != (TYPE_END, 0, 0):

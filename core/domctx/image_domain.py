@@ -8,14 +8,16 @@ from typing import Any, TypeVar, cast
 
 from domctx.api import Machine, RecordType, StateKey
 from domctx.context import HandlerContext, Operation
-from domctx.directory import Group
 from domctx.errors import DomctxError, StreamError
+from domctx.groups import Group
 from domctx.handlers import guard
 from domctx.image import DIGEST_STEP, Image
-from domctx.load import call_load, check_types, unknown_type
+from domctx.load import call_load
 from domctx.records import FileRecord, Ledger, StreamRun
 from domctx.registry import BoundType, Registry
 from domctx.save import Carried
+from domctx.stream import StreamReader
+from domctx.walk import check_kind, check_types, may_skip, unknown_type
 from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_size, unpack_header
 
 T = TypeVar("T")
@@ -34,7 +36,10 @@ class ImageDomain:
         self._operation = operation or Operation()
         self._states: dict[StateKey[Any], Any] = {}
         if image.manifest is not None:
-            check_types(image.manifest, registry)
+            try:
+                check_types(image.manifest, registry)
+            except DomctxError as error:
+                raise error.at(file=self.location) from error.__cause__
 
     @property
     def machine(self) -> Machine:
@@ -50,22 +55,34 @@ class ImageDomain:
         return cast("T | None", self._states[key])
 
     def owned_states(self) -> list[StateKey[Any]]:
-        """The states whose records the image holds. Raises UnsupportedError for a type that must be known."""
-        for group in self.image.groups:
-            header = Header(group.type, group.instance, 0)
-            if header.code not in self.registry.types and header.code not in CORE_CODES and not header.optional:
+        """The states whose records the image holds.
+
+        Raises UnsupportedError for a type that must be known, StreamError for one that stands in other images.
+        """
+        for group, header in self._unknown():
+            if not may_skip(header, self.image.manifest):
                 raise unknown_type(header, group.offset, self.image.manifest).at(file=self.location)
+        for group in self.image.groups:
+            bound = self.registry.types.get(group.type & ~OPTIONAL)
+            if bound is not None:
+                check_kind(bound, self.image.manifest, group.offset, self.location)
         codes = self._codes()
         return [key for key, bound in self.registry.states(self.image.images).items() if bound.type.code in codes]
 
     def carried(self) -> Iterator[Carried]:
         """Each record of an optional type that nobody knows, to be copied from image to image."""
-        for group in self.image.groups:
-            header = Header(group.type, group.instance, 0)
-            if header.optional and header.code not in self.registry.types and header.code not in CORE_CODES:
-                for header, offset in self._headers(group):
+        for group, unknown in self._unknown():
+            if may_skip(unknown, self.image.manifest):
+                for header, offset in self.headers(group):
                     use = self.image.manifest.use_of(header.code) if self.image.manifest else None
                     yield Carried(header, use, functools.partial(self._body, header, offset))
+
+    def _unknown(self) -> Iterator[tuple[Group, Header]]:
+        """The groups of records of types that nobody knows, each with the type and instance of its first record."""
+        for group in self.image.groups:
+            header = Header(group.type, group.instance, 0)
+            if header.code not in self.registry.types and header.code not in CORE_CODES:
+                yield group, header
 
     def _body(self, header: Header, offset: int) -> Iterator[bytes]:
         for start in range(0, header.length, DIGEST_STEP):
@@ -98,10 +115,11 @@ class ImageDomain:
         ledger = Ledger(bound.type)
         for offset, length in self.image.runs(bound.type.code):
             reader = self.image.reader(offset, length, {bound.type.code: bound.type.name})
-            run = StreamRun(reader, bound.type, ledger, self.version(bound), lambda octets: None)
+            run = StreamRun(reader, bound.type, ledger, self.version(bound))
             try:
                 call_load(bound, self.image.manifest, state, run, context)
                 run.finish()
+                self._check_end(reader, offset + length)
             except DomctxError as error:
                 raise error.at(file=self.location, offset=reader.record_offset, record=reader.name) from error.__cause__
         return state
@@ -121,21 +139,25 @@ class ImageDomain:
             FileRecord(self.image.file, header, offset, bound.type, self.version(bound))
             for group in self.image.groups
             if group.type & ~OPTIONAL == bound.type.code
-            for header, offset in self._headers(group)
+            for header, offset in self.headers(group)
         ]
 
-    def _headers(self, group: Group) -> Iterator[tuple[Header, int]]:
-        """The header and offset of each record of a group. Raises StreamError where they leave the group."""
-        offset = group.offset
-        for _ in range(group.records):
-            header = unpack_header(self.image.file.read(offset, HEADER.size))
-            end = offset + record_size(header.length)
-            if header.type != group.type or end > group.offset + group.length:
+    def _check_end(self, reader: StreamReader, end: int) -> None:
+        if reader.offset != end:
+            raise StreamError("DIRECTORY tells other records than the file has", offset=reader.offset)
+
+    def headers(self, group: Group) -> Iterator[tuple[Header, int]]:
+        """The header and offset of each record of a group. Raises StreamError where they do not fill the group."""
+        offset, end = group.offset, group.offset + group.length
+        for left in reversed(range(group.records)):
+            header = unpack_header(self.image.file.read(offset, HEADER.size).ljust(HEADER.size, b"\0"))
+            after = offset + record_size(header.length)
+            if header.type != group.type or after > end or (left == 0 and after != end):
                 raise StreamError(
-                    "a record's header is not what DIRECTORY tells",
+                    "DIRECTORY tells other records than the file has",
                     file=self.location,
                     offset=offset,
                     record=self.image.name_of(group),
                 )
             yield header, offset
-            offset = end
+            offset = after

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import attrs
 
-from domctx.api import Machine, Placement, RamBlock
 from domctx.errors import RecordError, UnsupportedError
+from domctx.machine import Machine, Placement, RamBlock
 
 FORMAT_VERSION: Final = (1, 0)
 """domctx's own format version (major, minor), checked lexicographically as START's."""
@@ -21,7 +21,8 @@ FEATURES: Final = frozenset({"memory-rounds"})
 """The feature names that this reader knows (``requires``)."""
 
 RECORD: Final = "MANIFEST[0]"
-LIMIT: Final = 16 << 20
+LIMIT: Final = 1 << 20
+"""Octets of the largest MANIFEST: decoded, every one of them may be an object."""
 
 
 @attrs.frozen
@@ -57,10 +58,13 @@ class Manifest:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The body of MANIFEST."""
-    import cbor2
+    """The body of MANIFEST. Raises RecordError for a description that does not fit."""
+    from domctx.schema import dump_cbor
 
-    return cbor2.dumps(attrs.asdict(manifest), canonical=True)
+    body = dump_cbor(attrs.asdict(manifest), "MANIFEST")
+    if len(body) > LIMIT:
+        raise RecordError("MANIFEST is too long", record=RECORD, expected=f"at most {LIMIT} octets", got=len(body))
+    return body
 
 
 def decode(body: bytes | bytearray | memoryview, *, allow_newer: bool = False) -> Manifest:
@@ -69,12 +73,14 @@ def decode(body: bytes | bytearray | memoryview, *, allow_newer: bool = False) -
     Raises RecordError where it is not what ``encode`` writes, UnsupportedError for a newer format version or a
     feature that is not known.
     """
+    from domctx.schema import load_cbor
+
     try:
-        value = _load(bytes(body))
-        manifest = _manifest(value)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise RecordError("MANIFEST cannot be decoded", record=RECORD, got=cause) from error
+        manifest = _manifest(load_cbor(body, "MANIFEST"))
+    except RecordError as error:
+        raise error.at(record=RECORD) from error.__cause__
+    except ValueError as error:
+        raise RecordError(f"MANIFEST cannot be decoded: {error}", record=RECORD) from error
     if manifest.format_version > FORMAT_VERSION and not allow_newer:
         raise UnsupportedError(
             "the image has a newer format version",
@@ -94,29 +100,23 @@ def decode(body: bytes | bytearray | memoryview, *, allow_newer: bool = False) -
     return manifest
 
 
-def _load(body: bytes) -> Mapping[str, Any]:
-    import cbor2
+class _Wrong(ValueError):
+    """A value that is not what it should be."""
 
-    try:
-        value = cbor2.loads(body)
-    except (cbor2.CBORDecodeError, OverflowError, MemoryError) as error:
-        raise ValueError(str(error)) from error
-    if not isinstance(value, dict):
-        raise TypeError("not a map")
-    if cbor2.dumps(value, canonical=True) != body:
-        raise ValueError("not canonical CBOR")
-    return value
+    def __init__(self, value: Any, expected: str) -> None:
+        text = repr(value)
+        super().__init__(f"{text if len(text) < 60 else text[:60] + '...'} is not {expected}")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise _Wrong(value, "a text")
     return value
 
 
 def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 64:
-        raise TypeError(f"{value!r} is not a u64")
+        raise _Wrong(value, "a u64")
     return value
 
 
@@ -126,7 +126,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _items(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
+        raise _Wrong(value, "a list")
     return value
 
 
@@ -138,20 +138,25 @@ def _exactly(kind: type[Any], value: Any) -> Mapping[str, Any]:
     """``value`` as the map that ``attrs.asdict`` makes of ``kind``: these keys, no other."""
     names = {field.name for field in attrs.fields(kind)}
     if not isinstance(value, dict) or value.keys() != names:
-        raise TypeError(f"not a {kind.__name__}")
+        raise _Wrong(value, f"a map with the keys of {kind.__name__}")
     return value
 
 
 def _manifest(value: Any) -> Manifest:
     fields = _exactly(Manifest, value)
-    major, minor = (_number(item) for item in _items(fields["format_version"]))
+    version = tuple(_number(item) for item in _items(fields["format_version"]))
+    if len(version) != 2:
+        raise _Wrong(version, "major and minor")
+    types = tuple(_use(item) for item in _items(fields["types"]))
+    if len({use.code for use in types}) != len(types):
+        raise ValueError("a type code is listed twice")
     return Manifest(
         machine=_machine(fields["machine"]),
-        types=tuple(_use(item) for item in _items(fields["types"])),
+        types=types,
         producer=_text(fields["producer"]),
         time=_text(fields["time"]),
         requires=_texts(fields["requires"]),
-        format_version=(major, minor),
+        format_version=version,
     )
 
 

@@ -8,7 +8,6 @@ moment: the goal is the old one or none, never half a one.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
@@ -16,19 +15,14 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from domctx.errors import DomainError, DomctxError, UsageError
+from domctx.disk import refused as refused
+from domctx.errors import UsageError
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise UsageError where ``path`` exists and may not be replaced."""
     if not force and os.path.lexists(path):
         raise UsageError("exists already", file=str(path), hint="choose another name, or pass --force to replace it")
-
-
-def refused(error: OSError, path: str | Path) -> DomctxError:
-    """The DomctxError that tells an OSError about ``path``."""
-    hint = "free some space, and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else None
-    return DomainError(os.strerror(error.errno or 0), file=str(path), hint=hint)
 
 
 @contextlib.contextmanager

@@ -31,24 +31,27 @@ class Ledger:
                 return "this instance stands in the image twice"
             self._seen.add(instance)
             return None
-        if self._type.instances is Instances.SINGLE and instance:
+        single = self._type.instances is Instances.SINGLE
+        if single and instance:
             return "the type has instance 0 only"
-        if instance != self._next or (self._type.instances is Instances.SINGLE and self._next):
-            return f"instances run from 0 without a gap, expected {self._next}" if instance else "the type comes twice"
+        if single and self._next:
+            return "the type has one record only, this is another"
+        if instance != self._next:
+            return f"instances run from 0 without a gap, expected {self._next}"
         self._next += 1
         return None
 
     def claim_all(self, instances: NDArray[np.uint32]) -> tuple[int, str] | None:
-        """Note many; the first that is wrong and what is wrong with it, or None."""
+        """Note many; the place among them of the first that is wrong and what is wrong with it, or None."""
         if self._type.instances is Instances.DENSE and len(instances):
             start, self._next = self._next, self._next + len(instances)
             if int(instances[0]) == start and bool((instances[1:] - instances[:-1] == 1).all()):
                 return None
             self._next = start
-        for instance in instances.tolist():
+        for place, instance in enumerate(instances.tolist()):
             problem = self.claim(instance)
             if problem:
-                return instance, problem
+                return place, problem
         return None
 
 
@@ -103,10 +106,12 @@ class TypeWriter:
         self.write(encode(body), instance=instance, optional=optional)
 
     def write_batch(self, instances: NDArray[np.uint32], bodies: NDArray[np.uint8]) -> None:
-        """Many records of one size. Raises PluginError as ``begin``."""
+        """Many records of one size. Raises PluginError as ``begin``, and for arrays of another shape or type."""
+        if bodies.ndim != 2 or bodies.dtype.name != "uint8" or instances.shape != bodies.shape[:1]:
+            raise self._error(0, f"a batch of instances {instances.shape}, bodies {bodies.shape} {bodies.dtype}")
         problem = self._ledger.claim_all(instances)
         if problem:
-            raise self._error(*problem)
+            raise self._error(int(instances[problem[0]]), problem[1])
         self._check_length(0, bodies.shape[1])
         flag = OPTIONAL if self.record_type.optional else 0
         self._stream.batch(self.record_type.code | flag, instances, bodies)
@@ -181,22 +186,30 @@ class StreamRun:
     """A RecordRun: consecutive records of one type, as they come out of a stream."""
 
     def __init__(
-        self, reader: StreamReader, record_type: RecordType, ledger: Ledger, version: int, done: Callable[[int], None]
+        self,
+        reader: StreamReader,
+        record_type: RecordType,
+        ledger: Ledger,
+        version: int,
+        done: Callable[[int], None] | None = None,
     ) -> None:
+        """``done`` is told how many octets each record took that was read to its end."""
         self.record_type = record_type
         self._reader = reader
         self._ledger = ledger
         self._version = version
-        self._done = done
+        self._done = done or (lambda octets: None)
+        self._open: StreamRecord | None = None
 
     def __iter__(self) -> Iterator[StreamRecord]:
         """Record after record; each is ended when the next is asked for."""
         while (header := self._next()) is not None:
             self._check(header)
             self._reader.begin()
-            record = StreamRecord(self._reader, header, self.record_type, self._version)
+            self._open = record = StreamRecord(self._reader, header, self.record_type, self._version)
             yield record
             self._reader.end(ignore_data=record.ignored)
+            self._open = None
             self._done(record_size(header.length))
 
     def batches(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
@@ -204,14 +217,15 @@ class StreamRun:
         while (header := self._next()) is not None:
             self._check_length(header)
             for instances, bodies in self._reader.batches(header):
-                problem = self._ledger.claim_all(instances)
-                if problem:
-                    raise self._error(*problem)
+                self._claim_all(header, instances)
                 yield instances, bodies
                 self._done(len(instances) * record_size(header.length))
 
     def finish(self) -> None:
-        """Raises PluginError where the handler left records of the run unread."""
+        """End the record at which the handler left. Raises PluginError where records of the run are unread."""
+        if self._open is not None:
+            self._reader.end(ignore_data=self._open.ignored)
+            self._open = None
         header = self._next()
         if header is not None:
             raise PluginError(
@@ -221,6 +235,8 @@ class StreamRun:
             )
 
     def _next(self) -> Header | None:
+        if self._open is not None:
+            raise PluginError("the run is asked for a record within another", record=self._name(self._open.instance))
         header = self._reader.peek()
         return header if header is not None and header.code == self.record_type.code else None
 
@@ -228,7 +244,15 @@ class StreamRun:
         self._check_length(header)
         problem = self._ledger.claim(header.instance)
         if problem:
-            raise self._error(header.instance, problem)
+            raise StreamError(problem, offset=self._reader.offset, record=self._name(header.instance))
+
+    def _claim_all(self, header: Header, instances: NDArray[np.uint32]) -> None:
+        """Claim a batch that was just read."""
+        problem = self._ledger.claim_all(instances)
+        if problem:
+            place, message = problem
+            offset = self._reader.offset - (len(instances) - place) * record_size(header.length)
+            raise StreamError(message, offset=offset, record=self._name(int(instances[place])))
 
     def _check_length(self, header: Header) -> None:
         if header.length > self.record_type.max_body:
@@ -239,9 +263,6 @@ class StreamRun:
                 expected=f"at most 0x{self.record_type.max_body:016x}",
                 got=f"0x{header.length:016x}",
             )
-
-    def _error(self, instance: int, message: str) -> StreamError:
-        return StreamError(message, offset=self._reader.offset, record=self._name(instance))
 
     def _name(self, instance: int) -> str:
         return record_name(self.record_type.name, instance)
@@ -263,7 +284,10 @@ class FileRecord:
         size = self.length - start if size is None else size
         if not 0 <= start <= start + size <= self.length:
             raise self.error("the body is read outside its bounds", expected=f"0..{self.length}", got=start + size)
-        return memoryview(self._file.read(self.offset + HEADER.size + start, size))
+        octets = self._file.read(self.offset + HEADER.size + start, size)
+        if len(octets) < size:
+            raise self.error("the file has become shorter", expected=f"{size} octets", got=len(octets))
+        return memoryview(octets)
 
     def decode(self) -> Any:
         """The whole body as an object of the type's body class."""

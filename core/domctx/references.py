@@ -9,8 +9,8 @@ from typing import Final
 import attrs
 
 from domctx.api import Format
+from domctx.disk import refused
 from domctx.errors import UnsupportedError, UsageError
-from domctx.publish import refused
 from domctx.registry import Registry
 from domctx.wire import START_BODY, TYPE_START, pack_header
 

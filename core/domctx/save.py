@@ -12,6 +12,7 @@ from domctx import __version__, directory, manifest as manifests, options
 from domctx.api import Buffer, Domain, Images, Sink
 from domctx.context import HandlerContext, Operation, running
 from domctx.errors import DomainError, DomctxError
+from domctx.groups import GroupDigests
 from domctx.handlers import guard
 from domctx.manifest import Manifest, TypeUse
 from domctx.records import TypeWriter
@@ -141,7 +142,7 @@ def _save(
 ) -> None:
     planned = plan(domain, registry, operation, images=images, drop=drop)
     context = context_for(domain, registry, planned, operation)
-    digests = directory.GroupDigests() if images is Images.DOMCTX else None
+    digests = GroupDigests() if images is Images.DOMCTX else None
     stream = StreamWriter(sink, digests)
     _record(stream, TYPE_START, START_BODY.pack(*XEN_VERSION))
     if digests is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from domctx.api import Buffer, Sink
-from domctx.publish import refused
+from domctx.disk import refused
+
+if TYPE_CHECKING:
+    from domctx.protocols import Buffer, Sink
 
 BUFFER: Final = 1 << 20
 """Octets that a file or pipe gathers before it writes; larger pieces go straight through."""
@@ -48,9 +50,9 @@ class FileSink:
         self._put(memoryview(pending))
 
     def _put(self, data: memoryview) -> None:
-        octets = data.cast("B")
+        octets = data.cast("B") if data.nbytes else data
         try:
-            while octets:
+            while octets.nbytes:
                 octets = octets[os.write(self._descriptor, octets) :]
         except OSError as error:
             raise refused(error, self.name) from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from domctx.api import Buffer, Source
-from domctx.publish import refused
-from domctx.sinks import Hasher
+from domctx.disk import refused
+
+if TYPE_CHECKING:
+    from domctx.protocols import Buffer, Source
+    from domctx.sinks import Hasher
 
 CHUNK: Final = 1 << 20
 """Octets that a file or pipe is asked for at once."""

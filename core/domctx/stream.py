@@ -6,36 +6,29 @@ instance may come again, is the registry's and the roads' business.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from domctx.api import Buffer, Sink, Source
-from domctx.directory import Observer
 from domctx.errors import PluginError, RecordError, StreamError
+from domctx.groups import Unobserved
 from domctx.wire import ALIGN, HEADER, Header, pack_header, padding, record_name, record_size, unpack_header
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BUFFER_LIMIT: Final = 16 << 20
-"""Octets of a body of unknown length that are kept in memory; what is longer is spooled."""
+    from domctx.groups import Observer
+    from domctx.protocols import Buffer, Sink, Source
+    from domctx.spool import Spool
+
 WINDOW: Final = 1 << 20
 """Octets that a reader looks ahead while it walks small records."""
 
 
-class _Unobserved:
-    """An Observer that looks at nothing."""
-
-    def record(self, type: int, instance: int, offset: int, size: int) -> None:
-        """Nothing."""
-
-    def octets(self, data: Buffer) -> None:
-        """Nothing."""
-
-    def batch(self, type: int, instance: int, count: int, offset: int, size: int, data: Buffer) -> None:
-        """Nothing."""
+def octets_of(data: Buffer) -> memoryview:
+    """``data`` as a view of octets, whatever its shape."""
+    view = memoryview(data)
+    return view.cast("B") if view.nbytes else memoryview(b"")
 
 
 class StreamWriter:
@@ -43,11 +36,11 @@ class StreamWriter:
 
     def __init__(self, sink: Sink, observer: Observer | None = None) -> None:
         self._sink = sink
-        self._observer: Observer = observer or _Unobserved()
+        self._observer: Observer = observer or Unobserved()
         self._header: Header | None = None
         self._known = False
         self._done = 0
-        self._spool: tempfile.SpooledTemporaryFile[bytes] | None = None
+        self._spool: Spool | None = None
         self.offset = 0
         """Octets that were written to the sink."""
 
@@ -59,13 +52,15 @@ class StreamWriter:
         self._known = length is not None
         self._done = 0
         if length is None:
-            self._spool = tempfile.SpooledTemporaryFile(BUFFER_LIMIT)  # noqa: SIM115 (lives until end)
+            from domctx.spool import Spool
+
+            self._spool = Spool()
         else:
             self._put_header(self._header)
 
     def data(self, data: Buffer) -> None:
         """Append to the body."""
-        view = memoryview(data).cast("B")
+        view = octets_of(data)
         self._done += len(view)
         if self._header is None:
             raise PluginError("data is written outside a record")
@@ -93,6 +88,9 @@ class StreamWriter:
         """Many records of one type and size: ``instances`` u32[n], ``bodies`` u8[n, length]."""
         import numpy as np
 
+        if self._header is not None:
+            raise PluginError("a batch is written before the last record has ended", record=self._name())
+
         count, length = bodies.shape
         rows = np.zeros((count, record_size(length)), np.uint8)
         head = rows[:, : HEADER.size].view("<u4")
@@ -108,12 +106,10 @@ class StreamWriter:
         self._observer.record(header.type, header.instance, self.offset, record_size(header.length))
         self._put(pack_header(*header))
 
-    def _put_spool(self, header: Header, spool: tempfile.SpooledTemporaryFile[bytes]) -> None:
-        with spool:
-            self._put_header(header._replace(length=self._done))
-            spool.seek(0)
-            while piece := spool.read(WINDOW):
-                self._put(piece)
+    def _put_spool(self, header: Header, spool: Spool) -> None:
+        self._put_header(header._replace(length=self._done))
+        for piece in spool.pieces():
+            self._put(piece)
 
     def _put(self, data: Buffer) -> None:
         self._observer.octets(data)
@@ -136,9 +132,9 @@ class StreamReader:
     ) -> None:
         self._source = source
         self._names = names or {}
-        self._observer: Observer = observer or _Unobserved()
+        self._observer: Observer = observer or Unobserved()
         self._window = memoryview(b"")
-        self._header = Header(0, 0, 0)
+        self._header: Header | None = None
         self.offset = offset
         """Where the next octet stands; counted from the ``offset`` that was given."""
         self.record_offset = offset
@@ -158,7 +154,7 @@ class StreamReader:
             raise StreamError(
                 "the stream ends inside a record header",
                 offset=self.offset,
-                record=f"the record after {self.name}",
+                record=f"the record after {self.name}" if self._header else self.name,
                 expected=f"{HEADER.size} octets",
                 got=f"{len(octets)}",
             )
@@ -199,15 +195,16 @@ class StreamReader:
         """End the record: refuse a body not read to its end (unless ignored) and padding that is not zero."""
         if ignore_data:
             self.skip()
+        length = self._header.length if self._header is not None else 0
         if self.remaining:
             raise RecordError(
                 "the body is longer than its contents",
                 offset=self.record_offset,
                 record=self.name,
-                expected=f"{self._header.length - self.remaining} octets",
-                got=self._header.length,
+                expected=f"{length - self.remaining} octets",
+                got=length,
             )
-        pad = self._take(-self._header.length % ALIGN)
+        pad = self._take(-length % ALIGN)
         self._observer.octets(pad)
         if any(pad):
             raise StreamError(
@@ -285,4 +282,6 @@ class StreamReader:
     @property
     def name(self) -> str:
         """The current record, as messages name it."""
+        if self._header is None:
+            return "the first record"
         return record_name(self._names.get(self._header.code, self._header.code), self._header.instance)

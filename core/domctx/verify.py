@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
-from domctx.api import Coverage, Domain, Format, Images, Machine, Source
+from domctx.api import Coverage, Domain, Format, Images, Machine, Source, StateKey
 from domctx.context import HandlerContext, Operation
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import guard
 from domctx.image import Image
-from domctx.load import Walk, call_load
+from domctx.image_domain import ImageDomain
+from domctx.load import call_load
 from domctx.manifest import Manifest
 from domctx.records import StreamRun
 from domctx.registry import BoundType, Registry
 from domctx.save import save
 from domctx.sinks import CountingSink
 from domctx.sources import RangeSource
+from domctx.walk import Walk
 from domctx.wire import Header, record_name
 
 
@@ -32,41 +35,66 @@ class Report:
 
 
 class Checker:
-    """A Receiver that decodes every record and keeps nothing."""
+    """A Receiver that decodes every record and keeps no more than the states that handlers fill."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, registry: Registry, operation: Operation) -> None:
+        self.registry = registry
         self.operation = operation
         self.manifest: Manifest | None = None
-        self.context: HandlerContext | None = None
+        self.machine = Machine("", "")
+        self._states: dict[StateKey[Any], Any] = {}
+        self._types: dict[StateKey[Any], BoundType] = {}
 
     def prepare(self, manifest: Manifest | None) -> None:
         """Take the description."""
         self.manifest = manifest
-        machine = manifest.machine if manifest else Machine("", "")
-        self.context = HandlerContext(self.operation, machine, lambda key: None)
+        self._types = self.registry.states(Images.DOMCTX if manifest else Images.PLAIN)
+        if manifest is not None:
+            self.machine = manifest.machine
+
+    def state(self, key: StateKey[Any]) -> Any | None:
+        """The state in memory that the image's records fill; None where no type has it.
+
+        It stays empty where the type has a ``check`` of its own.
+        """
+        bound = self._types.get(key)
+        if bound is not None and key not in self._states:
+            self._states[key] = guard(lambda: bound.type.new_state(self.machine), bound.suspects)
+        return self._states.get(key)
 
     def run(self, bound: BoundType, run: StreamRun) -> None:
-        """Decode one run: by the type's own check, or by loading it into a state that is thrown away."""
-        assert self.context is not None  # prepare comes first
-        context, check = self.context.of(bound.type), bound.type.check
+        """Decode one run: by the type's own check, or by loading it into a state in memory."""
+        context = HandlerContext(self.operation, self.machine, self.state)
+        check = bound.type.check
         if check is not None and not bound.loading.nest.transforms:
-            guard(lambda: check(run, context), bound.suspects)
+            guard(lambda: check(run, context.of(bound.type)), bound.suspects)
         else:
-            state = guard(lambda: bound.type.new_state(context.machine), bound.suspects)
-            call_load(bound, self.manifest, state, run, self.context)
+            call_load(bound, self.manifest, self.state(bound.type.state), run, context)
 
     def skip(self, header: Header, offset: int) -> None:
         """Say that nothing but its digest tells whether an unknown record is good."""
         self.operation.note(f"{record_name(header.type, header.instance)} is optional and unknown: digest only")
 
 
+def check_image(image: Image, registry: Registry, operation: Operation) -> None:
+    """What is asked of a file before a target is touched: digests and known types; a plain image is decoded whole.
+
+    Raises the first DomctxError.
+    """
+    for damage in image.check_digests(operation.pool):
+        raise damage
+    ImageDomain(image, registry, operation).owned_states()
+    if image.images is Images.PLAIN:
+        for problem in _decode(image, registry, operation):
+            raise problem
+
+
 def verify_image(image: Image, registry: Registry, operation: Operation) -> Report:
     """Verify one of our images, or a plain v10 image: digests, framing, and every body."""
     problems: tuple[DomctxError, ...] = tuple(image.check_digests(operation.pool))
-    covered = "BLAKE3 digests" if image.images is Images.DOMCTX else ""
     return Report(
         problems=problems or tuple(_decode(image, registry, operation)),
-        coverage=(Coverage("bodies, headers and padding", covered), Coverage("framing", "START, END, lengths")),
+        coverage=_coverage(digests=image.manifest is not None),
         records=sum(group.records for group in image.groups),
         octets=image.file.size,
     )
@@ -75,41 +103,38 @@ def verify_image(image: Image, registry: Registry, operation: Operation) -> Repo
 def verify_stream(source: Source, registry: Registry, operation: Operation) -> Report:
     """Verify an image that comes through a pipe: everything in one pass, nothing kept."""
     walk = Walk(source, registry, operation)
-    problems: tuple[DomctxError, ...] = ()
-    try:
-        walk.into(Checker(operation))
-    except PluginError:
-        raise
-    except DomctxError as error:
-        problems = (error.at(file=source.name),)
-    covered = "BLAKE3 digests" if walk.manifest else ""
-    return Report(
-        problems=problems,
-        coverage=(Coverage("bodies, headers and padding", covered), Coverage("framing", "START, END, lengths")),
-        octets=walk.reader.offset,
-    )
+    problems = tuple(_problems(walk, source.name, registry, operation))
+    coverage = _coverage(digests=walk.manifest is not None)
+    return Report(problems=problems, coverage=coverage, records=walk.records, octets=walk.reader.offset)
+
+
+def _coverage(*, digests: bool) -> tuple[Coverage, ...]:
+    covered = "BLAKE3 digests" if digests else ""
+    return Coverage("bodies, headers and padding", covered), Coverage("framing", "START, END, lengths")
 
 
 def _decode(image: Image, registry: Registry, operation: Operation) -> Iterator[DomctxError]:
     source = RangeSource(image.file, 0, image.file.size)
+    return _problems(Walk(source, registry, operation, digests=False), image.file.name, registry, operation)
+
+
+def _problems(walk: Walk, name: str, registry: Registry, operation: Operation) -> Iterator[DomctxError]:
     try:
-        Walk(source, registry, operation, digests=False).into(Checker(operation))
+        walk.into(Checker(registry, operation))
     except PluginError:
         raise
     except DomctxError as error:
-        yield error.at(file=image.file.name)
+        yield error.at(file=name)
 
 
 def verify_foreign(domain: Domain, format: Format, registry: Registry, operation: Operation) -> Report:
     """Verify a foreign file: every state read as a save reads it; the format says which check covers what."""
     sink = CountingSink()
-    problems: Sequence[DomctxError] = ()
-    coverage: Sequence[Coverage] = ()
     try:
         save(domain, sink, registry, operation)
-        coverage = tuple(format.coverage(domain)) if format.coverage else (Coverage("the whole file"),)
     except PluginError:
         raise
     except DomctxError as error:
-        problems = (error.at(file=domain.location),)
-    return Report(problems=tuple(problems), coverage=tuple(coverage), octets=sink.count)
+        return Report(problems=(error.at(file=domain.location),), coverage=(), octets=sink.count)
+    coverage = tuple(format.coverage(domain)) if format.coverage else (Coverage("the whole file"),)
+    return Report(problems=(), coverage=coverage, octets=sink.count)

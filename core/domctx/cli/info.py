@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import collections
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from domctx.api import JSON, Machine
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.image import Image, open_image
 from domctx.wire import CORE_CODES, OPTIONAL, START_BODY, TYPE_START, pack_header
+
+if TYPE_CHECKING:
+    from domctx.api import JSON, Machine
 
 MAGIC = pack_header(TYPE_START, 0, START_BODY.size)
 

@@ -6,15 +6,17 @@ import sys
 
 import click
 
-from domctx.api import Target
+from domctx.api import Source, Target
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
-from domctx.errors import DomctxError, UsageError
-from domctx.image import Image, open_image
-from domctx.load import load
+from domctx.errors import UsageError
+from domctx.image import open_image
+from domctx.load import load_made
+from domctx.manifest import Manifest
 from domctx.references import IMAGE, Reference
 from domctx.sources import FileSource, RangeSource
+from domctx.verify import check_image
 
 
 @click.command("load")
@@ -34,24 +36,28 @@ def command(
     force: bool,
     allow_newer: bool,
 ) -> None:
-    """Load IMAGE ("-": standard input) into the machine TARGET. A file is checked whole before TARGET is touched."""
+    """Load IMAGE ("-": standard input) into the machine TARGET. A file is checked whole before TARGET is touched.
+
+    A plain v10 image has no memory, so it loads only into a machine that exists.
+    """
     operation = session.operation(given, force=force, allow_newer=allow_newer)
     goal = session.reference(target)
     if goal.scheme in (None, IMAGE):
         raise UsageError("is not a machine to load into", file=target, hint="write its scheme, for instance sim:DIR")
-    session.check_options(given, [session.registry.formats[goal.scheme][0]])
+    session.check_options(given, [session.format_of(goal)])
     session.registry.manager.refuse_broken()
     reference = session.reference(image)
+    if reference.scheme not in (None, IMAGE):
+        _refuse_foreign(reference, reference.scheme or "", goal)
     if reference.is_stream:
-        _load_stream(session, goal, operation, drop)
+        _fill(session, FileSource(sys.stdin.fileno(), "standard input"), goal, operation, drop)
     else:
         _load_file(session, reference, goal, operation, drop)
 
 
-def _load_stream(session: Session, goal: Reference, operation: Operation, drop: tuple[str, ...]) -> None:
-    target = session.create(goal, operation)
-    with session.progress_of(operation, "load", 0):
-        load(FileSource(sys.stdin.fileno(), "standard input"), target, session.registry, operation, drop=drop)
+def _refuse_foreign(reference: Reference, scheme: str, goal: Reference) -> None:
+    hint = f"use `domctx convert {reference} {goal}`"
+    raise UsageError(f"is no image but {scheme}", file=str(reference), hint=hint)
 
 
 def _load_file(
@@ -60,33 +66,31 @@ def _load_file(
     """Digests first; only then is the target made."""
     format_ = session.format_of(reference)
     if format_.scheme != IMAGE:
-        raise UsageError(
-            f"is no image but {format_.scheme}", file=str(reference), hint=f"use `domctx convert {reference} {goal}`"
-        )
+        _refuse_foreign(reference, format_.scheme, goal)
     image = open_image(reference.location, allow_newer=operation.allow_newer)
     try:
-        for damage in image.check_digests(operation.pool):
-            raise damage
-        target = _target(session, image, goal, operation)
-        total = sum(block.size for block in image.manifest.machine.blocks) if image.manifest else 0
+        check_image(image, session.registry, operation)
         source = RangeSource(image.file, 0, image.file.size)
-        with session.progress_of(operation, "load", total):
-            load(source, target, session.registry, operation, drop=drop, digests=False)
-    except DomctxError as error:
-        raise error.at(file=reference.location) from error.__cause__
+        total = sum(block.size for block in image.manifest.machine.blocks) if image.manifest else 0
+        _fill(session, source, goal, operation, drop, total=total, digests=False)
     finally:
         image.close()
 
 
-def _target(session: Session, image: Image, goal: Reference, operation: Operation) -> Target:
-    """A new target; for a plain v10 image, which has no memory, one that exists."""
-    if image.manifest is not None:
-        return session.create(goal, operation)
-    format_ = session.registry.formats[goal.scheme or ""][0]
-    if format_.update is None:
-        raise UsageError(
-            f"{format_.scheme}: cannot be loaded into while it exists",
-            file=str(goal),
-            hint="a plain v10 image has no memory, so it loads only into a machine that exists",
-        )
-    return format_.update(goal.location, session.context(format_, operation))
+def _fill(
+    session: Session,
+    source: Source,
+    goal: Reference,
+    operation: Operation,
+    drop: tuple[str, ...],
+    *,
+    total: int = 0,
+    digests: bool = True,
+) -> None:
+    """Load ``source`` into a target that is made when the head of the image is known to be good."""
+
+    def make(manifest: Manifest | None) -> Target:
+        return session.create(goal, operation) if manifest is not None else session.update(goal, operation)
+
+    with session.progress_of(operation, "load", total):
+        load_made(source, make, session.registry, operation, drop=drop, digests=digests)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domctx.context import Operation
+from domctx.disk import refused
 from domctx.errors import DomainError
-from domctx.publish import refused
 from domctx.save import Estimate
 
 

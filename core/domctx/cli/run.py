@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
-import traceback
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
 
 import click
 
 from domctx import __version__
-from domctx.cli.session import Session
+from domctx.cli.session import Session, printable
 from domctx.errors import DomctxError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 COMMANDS: Final = {
     "convert": ("domctx.cli.convert:command", "convert a saved state to another format, or into a machine"),
@@ -30,9 +33,13 @@ COMMANDS: Final = {
 }
 """The core's own commands: module and attribute, imported when called, and a line of help."""
 
+EXIT_USAGE: Final = 2
+EXIT_NO_READER: Final = 6
 EXIT_BUG: Final = 70
 EXIT_INTERRUPTED: Final = 130
-EXIT_TERMINATED: Final = 143
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a command in good order."""
 
 
 class Group(click.Group):
@@ -66,50 +73,90 @@ def _import(target: str) -> click.Command:
     return command
 
 
+def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Tell the session an option that stands before the command: it must know them before it looks for plugins."""
+    setattr(ctx.ensure_object(Session), str(param.name), value)
+
+
+def _option(*names: str, **details: Any) -> Callable[[F], F]:
+    return click.option(*names, is_eager=True, expose_value=False, callback=_set, **details)
+
+
 @click.command(cls=Group)
+@_option("--plugin", "plugins", multiple=True, metavar="FILE|NAME", help="run a one-file plugin, or ask for one")
+@_option("--debug", is_flag=True, help="print the trace of an error")
+@_option("--quiet", "-q", is_flag=True, help="no progress, no notes")
+@_option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", help="how progress is shown")
 @click.version_option(__version__, message="domctx %(version)s")
-@click.option("--plugin", "plugins", multiple=True, metavar="FILE|NAME", help="run a one-file plugin, or ask for one")
-@click.option("--debug", is_flag=True, help="print the trace of an error")
-@click.option("--quiet", "-q", is_flag=True, help="no progress, no notes")
-@click.option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto", help="how progress is shown")
-@click.pass_context
-def domctx(ctx: click.Context, plugins: tuple[str, ...], debug: bool, quiet: bool, progress: str) -> None:
+def domctx() -> None:
     """Save, load, open, check, compare and convert the whole state of a virtual machine."""
-    session = ctx.ensure_object(Session)
-    session.configure(plugins=plugins, debug=debug, quiet=quiet, progress=progress)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
     session = Session()
     try:
-        code: Any = domctx.main(arguments, prog_name="domctx", standalone_mode=False, obj=session)
-        sys.stdout.flush()
+        with _ending_in_order():
+            try:
+                code: Any = domctx.main(arguments, prog_name="domctx", standalone_mode=False, obj=session)
+                sys.stdout.flush()
+            finally:
+                session.close()
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return max(error.exit_code, EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _failed(session, "interrupted", EXIT_INTERRUPTED)
     except DomctxError as error:
         return _failed(session, str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _failed(session, "nobody reads the output any more", 6)
-    except Exception as error:  # whatever comes here is a bug of ours, and says so
-        return _failed(session, f"this is a bug in domctx: {type(error).__name__}: {error}", EXIT_BUG)
-    finally:
-        session.close()
+        return _failed(session, "nobody reads the output any more", EXIT_NO_READER)
+    except Exception as error:  # whatever comes here is a bug, and says whose
+        return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)
     return code if isinstance(code, int) else 0
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _culprit(session: Session, error: Exception) -> str:
+    """The plugin in whose package the error was raised, or domctx itself."""
+    trace = error.__traceback__
+    packages: list[str] = []
+    while trace is not None:
+        packages.append(str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
+        trace = trace.tb_next
+    owners = {plugin.package: plugin.name for plugin in session.plugins_in_use()}
+    return next((owners[package] for package in reversed(packages) if package in owners), "domctx")
 
 
 def _failed(session: Session, message: str, code: int) -> int:
     if session.debug:
+        import traceback
+
         traceback.print_exc()
-    click.echo(f"domctx: {message}", err=True)
+    click.echo(printable(f"domctx: {message}"), err=True)
     return code
 
 
-def _terminate(signal_number: int, frame: object) -> None:
-    """SIGTERM unwinds as any other failure does, so that nothing half-written stays and the domain is given back."""
-    raise SystemExit(EXIT_TERMINATED)
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Signals unwind as any other failure does, so that nothing half-written stays and the domain is given back."""
+    caught = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _end) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: object) -> None:
+    """The first signal unwinds; those that follow do not disturb it (SIGQUIT and SIGKILL still do)."""
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from domctx.api import Domain, Format, Option, Target
-from domctx.context import OpenContext, Operation
 from domctx.errors import UsageError
 
 if TYPE_CHECKING:
+    from domctx.api import Domain, Format, FormatContext, Option, Target
+    from domctx.context import OpenContext, Operation
+    from domctx.manager import Plugin
     from domctx.references import Reference
     from domctx.registry import Registry
+
+
+T = TypeVar("T")
+
+
+def printable(text: str) -> str:
+    """``text`` as it may go to a terminal: names come from files, and may hold what a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class Session:
@@ -29,11 +41,8 @@ class Session:
         self.quiet = False
         self.progress = "auto"
         self._registry: Registry | None = None
+        self._stdin_read = False
         self._exits = contextlib.ExitStack()
-
-    def configure(self, *, plugins: Sequence[str], debug: bool, quiet: bool, progress: str) -> None:
-        """Take the options that stand before the command."""
-        self.plugins, self.debug, self.quiet, self.progress = plugins, debug, quiet, progress
 
     @property
     def registry(self) -> Registry:
@@ -51,6 +60,10 @@ class Session:
                 self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")
         return self._registry
 
+    def plugins_in_use(self) -> Sequence[Plugin]:
+        """The plugins that are loaded; none where none was needed yet."""
+        return self._registry.manager.loaded() if self._registry is not None else ()
+
     def reference(self, text: str) -> Reference:
         """Parse a reference."""
         from domctx.references import parse
@@ -59,6 +72,8 @@ class Session:
 
     def operation(self, given: Sequence[str] = (), *, force: bool = False, allow_newer: bool = False) -> Operation:
         """An operation that tells its notes and its progress here."""
+        from domctx.context import Operation
+
         operation = Operation(given, note=self.note, force=force, allow_newer=allow_newer)
         self._exits.callback(operation.close)
         return operation
@@ -79,36 +94,60 @@ class Session:
         operation = operation or self.operation(options)
         reference = self.seekable(self.reference(text))
         format_ = self.format_of(reference)
+        self.check_options(operation.given, [format_])
         return self.open_as(format_, reference, operation)
 
     def open_as(self, format_: Format, reference: Reference, operation: Operation) -> Domain:
         """Open a reference whose format is known."""
         from domctx.references import IMAGE
 
-        domain: Domain
         if format_.scheme == IMAGE:
             from domctx.image import open_image
             from domctx.image_domain import ImageDomain
 
             image = open_image(reference.location, allow_newer=operation.allow_newer)
-            domain = ImageDomain(image, self.registry, operation)
-        elif format_.open is None:
+            self._exits.callback(image.close)
+            return ImageDomain(image, self.registry, operation)
+        if format_.open is None:
             raise UsageError(f"{format_.scheme}: cannot be read", file=str(reference))
-        else:
-            domain = format_.open(reference.location, self.context(format_, operation))
+        domain = self._called(format_.open, format_, reference, operation)
         self._exits.callback(domain.close)
         return domain
 
     def create(self, reference: Reference, operation: Operation) -> Target:
         """A new target of the reference's format. Raises UsageError where it is not one to load into."""
-        format_ = self.registry.formats[reference.scheme or ""][0]
+        format_ = self.format_of(reference)
         if format_.create is None:
             raise UsageError(f"{format_.scheme}: is not a machine to load into", file=str(reference))
-        return format_.create(reference.location, self.context(format_, operation))
+        return self._called(format_.create, format_, reference, operation)
+
+    def update(self, reference: Reference, operation: Operation) -> Target:
+        """A target that exists already, for a plain v10 image, which has no memory of its own.
+
+        Raises UsageError where the format has no such targets.
+        """
+        format_ = self.format_of(reference)
+        if format_.update is None:
+            raise UsageError(
+                f"{format_.scheme}: cannot be loaded into while it exists",
+                file=str(reference),
+                hint="a plain v10 image has no memory, so it loads only into a machine that exists",
+            )
+        return self._called(format_.update, format_, reference, operation)
+
+    def _called(
+        self, opener: Callable[[str, FormatContext], T], format_: Format, reference: Reference, operation: Operation
+    ) -> T:
+        """Call one of a format's functions; what it breaks is told with its plugin's name."""
+        from domctx.handlers import guard
+
+        context = self.context(format_, operation)
+        return guard(lambda: opener(reference.location, context), [self.registry.formats[format_.scheme][1]])
 
     def context(self, format_: Format, operation: Operation) -> OpenContext:
         """What a format is lent."""
         from domctx import options
+        from domctx.context import OpenContext
 
         return OpenContext(operation, format_.options, options.select(operation.given, format_.options))
 
@@ -127,6 +166,9 @@ class Session:
 
         if not reference.is_stream:
             return reference
+        if self._stdin_read:
+            raise UsageError("standard input can be read once only", hint="save it to a file first")
+        self._stdin_read = True
         path, descriptor = spool(sys.stdin.fileno())
         self._exits.callback(os.close, descriptor)
         return Reference(reference.scheme, path)
@@ -140,15 +182,17 @@ class Session:
 
     def echo(self, text: str) -> None:
         """Print a line of the command's output."""
-        click.echo(text)
+        click.echo(printable(text))
 
     def note(self, text: str) -> None:
         """Tell the user something beside the output."""
         if not self.quiet:
-            click.echo(f"domctx: {text}", err=True)
+            click.echo(printable(f"domctx: {text}"), err=True)
 
     def print_json(self, value: Any) -> None:
         """Print a JSON value."""
+        import json
+
         click.echo(json.dumps(value, indent=2, sort_keys=False))
 
     @contextlib.contextmanager
