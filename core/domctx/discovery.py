@@ -7,6 +7,7 @@ with an ``entry_points.txt`` takes less than a millisecond and needs no cache th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -51,7 +52,7 @@ def _distributions(path: str) -> Iterator[tuple[str, str, str]]:
         return
     for folder in folders:
         name, _, version = os.path.basename(folder)[: -len(".dist-info")].partition("-")
-        yield name.replace("_", "-").lower(), version, folder
+        yield re.sub(r"[-_.]+", "-", name).lower(), version, folder
 
 
 def _entries(distribution: str, version: str, folder: str) -> Iterator[EntryPoint]:
@@ -66,4 +67,4 @@ def _entries(distribution: str, version: str, folder: str) -> Iterator[EntryPoin
             section = line.strip("[] ")
         elif section == GROUP and "=" in line and not line.startswith("#"):
             entry, _, target = line.partition("=")
-            yield EntryPoint(distribution, entry.strip(), target.strip(), version)
+            yield EntryPoint(distribution, entry.strip(), target.partition("[")[0].strip(), version)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import attrs
+import pluggy
 
 from domctx.api import RecordType, Transformed
 from domctx.errors import DomctxError, PluginError
@@ -25,10 +26,12 @@ class Layer:
 
 @attrs.frozen
 class Nest:
-    """A handler with its wrappers around it, and the transforms among them in the order of saving."""
+    """A handler with its wrappers around it, and the transforms among them as a save applies them, one by one."""
 
     handler: Handler
     transforms: tuple[str, ...] = ()
+    owners: tuple[Plugin, ...] = ()
+    """Whose each transform is."""
 
 
 @attrs.frozen
@@ -59,17 +62,29 @@ def nest(
         wrapped = wrap(layer, record_type, found.handler)
         if not isinstance(wrapped, Transformed):
             found = attrs.evolve(found, handler=wrapped)
+        elif wrapped.name in found.transforms:
+            raise LayerError(layer.plugin, f"its transform {wrapped.name!r} of {record_type.name} is there already")
         elif accepted is None or wrapped.name in accepted:
-            found = Nest(wrapped.handler, (wrapped.name, *found.transforms))
+            found = Nest(wrapped.handler, (*found.transforms, wrapped.name), (*found.owners, layer.plugin))
     return found
+
+
+def check_both_ways(saving: Handlers, loading: Handlers) -> None:
+    """Raises LayerError for a transform that only saves or only loads: nobody could read what it writes."""
+    for one, other in ((saving.nest, loading.nest), (loading.nest, saving.nest)):
+        for name, owner in zip(one.transforms, one.owners, strict=True):
+            if name not in other.transforms:
+                way = "saving" if one is saving.nest else "loading"
+                raise LayerError(owner, f"its transform {name!r} of {saving.record_type.name} is for {way} only")
 
 
 class LayerError(PluginError):
     """A wrapper failed while the handlers were nested; carries its plugin."""
 
-    def __init__(self, plugin: Plugin, message: str) -> None:
-        super().__init__(f"plugin {plugin.name}: {message}")
+    def __init__(self, plugin: Plugin, cause: str) -> None:
+        super().__init__(f"plugin {plugin.name}: {cause}")
         self.plugin = plugin
+        self.cause = cause
 
 
 def wrap(layer: Layer, record_type: RecordType, inner: Handler) -> Handler | Transformed:
@@ -77,10 +92,10 @@ def wrap(layer: Layer, record_type: RecordType, inner: Handler) -> Handler | Tra
 
     Raises LayerError where it fails or returns something that is no handler.
     """
-    generator: Iterator[None] = layer.function(record_type=record_type)
+    generator: Generator[None, Handler, Any] = layer.function(record_type=record_type)
     try:
         next(generator)
-        generator.send(inner)  # type: ignore[attr-defined]  # a generator, by pluggy's own check of wrappers
+        generator.send(inner)
     except StopIteration as stop:
         if callable(stop.value) or isinstance(stop.value, Transformed):
             return stop.value  # type: ignore[no-any-return]
@@ -100,12 +115,17 @@ def collect(manager: Manager, hook: str, record_type: RecordType) -> Handlers:
     """The handlers of one direction: ``hook`` is ``domctx_save`` or ``domctx_load``."""
     by_name = {plugin.name: plugin for plugin in manager.plugins}
     implementations = getattr(manager.relay.hook, hook).get_hookimpls()
-    layers = [Layer(by_name[impl.plugin_name], impl.function) for impl in implementations if impl.wrapper]
-    others = [Layer(by_name[impl.plugin_name], impl.function) for impl in implementations if not impl.wrapper]
+    layers = [_layer(by_name[impl.plugin_name], impl) for impl in implementations if impl.wrapper]
+    others = [_layer(by_name[impl.plugin_name], impl) for impl in implementations if not impl.wrapper]
     declared = record_type.save if hook == "domctx_save" else record_type.load
     # what pluggy calls first is listed last: the last of the others decides, the first wrapper is the innermost
     base = next(filter(None, (_ask(layer, record_type) for layer in reversed(others))), declared)
     return Handlers(record_type, base, tuple(layers), nest(record_type, base, layers))
+
+
+def _layer(plugin: Plugin, impl: pluggy.HookImpl) -> Layer:
+    """A hook implementation; it may leave out the argument, as pluggy lets it."""
+    return Layer(plugin, impl.function if impl.argnames else lambda record_type: impl.function())
 
 
 def _ask(layer: Layer, record_type: RecordType) -> Handler | None:

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import pluggy
@@ -16,6 +16,9 @@ import pluggy
 from domctx import hookspecs
 from domctx.discovery import BUNDLED, EntryPoint
 from domctx.errors import PluginError, UsageError
+
+FILE: Final = "file"
+"""What stands for the distribution of a one-file plugin."""
 
 
 @attrs.define
@@ -37,6 +40,11 @@ class Plugin:
         return self.distribution == BUNDLED
 
     @property
+    def installed(self) -> bool:
+        """Whether it was found as an installed distribution's, not given as a file."""
+        return self.distribution != FILE
+
+    @property
     def package(self) -> str:
         """The top-level package of its module."""
         return self.target.partition(":")[0].partition(".")[0]
@@ -54,12 +62,12 @@ class Manager:
     def load(cls, found: Iterable[EntryPoint], *, disabled: str = "", wanted: Sequence[str] = ()) -> Manager:
         """Load what was found, less what is ``disabled`` (names, or ``*``), and what is ``wanted`` besides.
 
-        ``wanted`` are one-file plugins (``./file.py``) and names of plugins that must be there. Raises UsageError for
-        one that is missing, or for a disabled name that names nothing.
+        ``wanted`` are one-file plugins (``./file.py``), which ``*`` does not disable, and names of plugins that must
+        be there. Raises UsageError for one that is missing, or for a disabled name that names nothing.
         """
         manager = cls()
         plugins = [Plugin(point.name, point.distribution, point.version, point.target) for point in sorted(found)]
-        plugins += [_file_plugin(path) for path in wanted if _is_file(path)]
+        plugins += [_file_plugin(path) for path in dict.fromkeys(wanted) if _is_file(path)]
         manager.plugins = plugins
         manager._disable([name.strip() for name in disabled.split(",") if name.strip()])
         for plugin in plugins:
@@ -84,8 +92,8 @@ class Manager:
 
     def break_(self, plugin: Plugin, cause: str) -> None:
         """Unregister a plugin and keep its cause."""
-        if self.relay.has_plugin(plugin.name):
-            self.relay.unregister(name=plugin.name)
+        if self.relay.get_name(plugin.module) == plugin.name:
+            self.relay.unregister(plugin.module)
         plugin.status, plugin.cause = "broken", cause
 
     def refuse_broken(self) -> None:
@@ -98,7 +106,7 @@ class Manager:
 
     def _disable(self, names: Sequence[str]) -> None:
         for name in names:
-            chosen = self.plugins if name == "*" else self.named(name)
+            chosen = [plugin for plugin in self.plugins if plugin.installed] if name == "*" else self.named(name)
             if not chosen and name != "*":
                 raise UsageError(
                     f"DOMCTX_DISABLE_PLUGINS names {name!r}, but there is no such plugin",
@@ -115,23 +123,36 @@ class Manager:
                 hint="install it with pip, or give the path of a one-file plugin (./name.py)",
             )
         for plugin in chosen:
-            if plugin.status != "loaded":
-                raise PluginError(f"plugin {plugin.name} was asked for, but is {plugin.status}: {plugin.cause}")
+            if plugin.status == "disabled":
+                raise UsageError(f"plugin {plugin.name} was asked for, but DOMCTX_DISABLE_PLUGINS disables it")
+            if plugin.status == "broken":
+                raise PluginError(f"plugin {plugin.name} was asked for, but is broken: {plugin.cause}")
 
     def _register(self, plugin: Plugin) -> None:
         try:
-            plugin.module = _load_file(plugin) if plugin.distribution == "file" else _import(plugin.target)
+            plugin.module = _import(plugin.target) if plugin.installed else _load_file(plugin)
             self.relay.register(plugin.module, plugin.name)
-        except Exception as error:  # whatever a third party's module raises is its own failure, told with its name
+            self._check_hooks(plugin.module)
+        except (Exception, SystemExit) as error:  # whatever a third party's module raises is told with its name
             self.break_(plugin, _cause(error))
-            return
-        for caller in self.relay.get_hookcallers(plugin.module) or []:
-            if not caller.has_spec():
-                known = ", ".join(name for name in vars(self.relay.hook) if name.startswith("domctx_"))
-                self.break_(plugin, f"unknown hook {caller.name!r}; the hooks are {known}")
+
+    def _check_hooks(self, module: Any) -> None:
+        """Raises PluginError for a hook that there is not, and for one that was not marked."""
+        found = {caller.name: caller.has_spec() for caller in self.relay.get_hookcallers(module) or []}
+        known = [name for name, hook in vars(hookspecs).items() if name.startswith("domctx_") and callable(hook)]
+        for name, specified in found.items():
+            if not specified:
+                raise PluginError(f"unknown hook {name!r}; the hooks are {', '.join(known)}")
+        for name in known:
+            if name not in found and callable(getattr(module, name, None)):
+                raise PluginError(f"hook {name!r} is not marked: put @hookimpl above it")
+        if not found:
+            raise PluginError(f"it has no hook; the hooks are {', '.join(known)}")
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
+    if isinstance(error, PluginError):
+        return error.message
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -150,7 +171,7 @@ def _is_file(name: str) -> bool:
 def _file_plugin(path: str) -> Plugin:
     if not Path(path).is_file():
         raise UsageError("there is no such plugin file", file=path)
-    return Plugin(f"file:{path}", "file", "0", path)
+    return Plugin(f"{FILE}:{path}", FILE, "0", path)
 
 
 def _load_file(plugin: Plugin) -> Any:

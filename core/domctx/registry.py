@@ -9,7 +9,7 @@ import attrs
 
 from domctx.api import Command, Domain, Format, Images, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
-from domctx.handlers import Handlers, LayerError, collect, failure
+from domctx.handlers import Handlers, LayerError, check_both_ways, collect, failure
 from domctx.manager import Manager, Plugin
 from domctx.wire import CORE_CODES, code_range
 
@@ -88,13 +88,14 @@ class Registry:
         try:
             self._collect()
         except LayerError as error:
-            return error.plugin, error.message
+            return error.plugin, error.cause
         return None
 
     def _answers(self, plugin: Plugin, hook: str) -> Iterator[Any]:
         relay = self.manager.relay
         others = [other for name, other in relay.list_name_plugin() if name != plugin.name and other is not None]
-        for answer in relay.subset_hook_caller(hook, others)():
+        caller = relay.subset_hook_caller(hook, others)
+        for answer in caller() or [None] * bool(caller.get_hookimpls()):  # pluggy drops None
             if not isinstance(answer, list | tuple) or not all(isinstance(item, DATA_HOOKS[hook]) for item in answer):
                 raise PluginError(f"{hook} returned {answer!r}, expected a list of {DATA_HOOKS[hook].__name__}")
             yield from answer
@@ -107,7 +108,7 @@ class Registry:
                 _claim(self.formats, item.scheme, (item, plugin), "scheme")
             case Command():
                 _claim(self.commands, item.name, (item, plugin), "command")
-            case StateProvider():
+            case _:  # a StateProvider: there are no other hooks
                 self.providers.append((item, plugin))
 
     def _add_type(self, plugin: Plugin, record_type: RecordType) -> None:
@@ -118,7 +119,7 @@ class Registry:
         if not plugin.bundled and range_.owner in ("xen", "bundled"):
             raise PluginError(f"type code 0x{code:08x} of {name} lies in the range of {range_.owner} types")
         if not plugin.bundled and "/" not in name:
-            raise PluginError(f"record type name {name!r} has no namespace", hint="name it vendor/type")
+            raise PluginError(f"record type name {name!r} has no namespace: name it vendor/type")
         for other, holder in self._claimed.values():
             if other.code == code:
                 raise _conflict(f"type code 0x{code:08x}", holder)
@@ -132,6 +133,7 @@ class Registry:
         for code, (record_type, plugin) in sorted(self._claimed.items()):
             saving = collect(self.manager, "domctx_save", record_type)
             loading = collect(self.manager, "domctx_load", record_type)
+            check_both_ways(saving, loading)
             self.types[code] = BoundType(record_type, plugin, saving, loading)
 
 

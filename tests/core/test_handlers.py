@@ -1,0 +1,217 @@
+"""Handlers are nested into wrappers, transforms are known by name, and failures are told by plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from domctx.api import Transformed
+from domctx.errors import DomainError, PluginError
+from domctx.handlers import LayerError, check_both_ways, collect, guard
+from domctx.hookspecs import hookimpl
+from domctx.manager import Plugin
+from helpers import bad_counters
+from helpers.counters import COUNTER, Counters, load, save
+from helpers.plugins import manager_of, plugin
+
+Log = list[str]
+
+
+def watcher(log: Log, name: str) -> Any:
+    """A wrapper that notes when its handler is called."""
+
+    @hookimpl(wrapper=True)
+    def domctx_save(record_type: Any) -> Generator[None, Any, Any]:
+        inner = yield
+
+        def handler(state: Any, writer: Any, context: Any) -> None:
+            log.append(name)
+            inner(state, writer, context)
+
+        return handler
+
+    return domctx_save
+
+
+def transform(name: str, log: Log | None = None) -> Any:
+    """A wrapper that says that it changes octets."""
+
+    @hookimpl(wrapper=True)
+    def domctx_save(record_type: Any) -> Generator[None, Any, Any]:
+        inner = yield
+
+        def handler(*arguments: Any) -> None:
+            if log is not None:
+                log.append(name)
+            inner(*arguments)
+
+        return Transformed(name, handler)
+
+    return domctx_save
+
+
+def saving(**hooks: Any) -> Any:
+    """The counters' save handlers, wrapped by one plugin for each hook."""
+    plugins = {name: plugin(domctx_save=hook) for name, hook in hooks.items()}
+    return collect(manager_of({**plugins, "counters": plugin(record_types=[COUNTER])}), "domctx_save", COUNTER)
+
+
+def test_without_wrappers_the_declared_handler_stands() -> None:
+    """A type's own handlers are used, where nobody wraps them."""
+    handlers = saving()
+    assert (handlers.base, handlers.layers, handlers.nest.handler, handlers.nest.transforms) == (save, (), save, ())
+    assert collect(manager_of({}), "domctx_load", COUNTER).base is load
+
+
+def test_wrappers_nest_by_name() -> None:
+    """Wrappers nest by distribution, whatever the order of installation; each calls the one inside."""
+    log: Log = []
+    handlers = saving(beta=watcher(log, "beta"), alpha=watcher(log, "alpha"))
+    assert [layer.plugin.distribution for layer in handlers.layers] == ["alpha", "beta"]
+    handlers.nest.handler(Counters(), None, None)
+    assert log == ["beta", "alpha"]
+
+
+def test_transforms_are_listed_as_a_save_applies_them() -> None:
+    """The innermost transform gets the octets first, so it is listed first; watchers are not listed."""
+    handlers = saving(a=transform("a/first"), b=watcher([], "b"), c=transform("c/second"))
+    assert handlers.nest.transforms == ("a/first", "c/second")
+    assert [owner.distribution for owner in handlers.nest.owners] == ["a", "c"]
+
+
+def test_only_the_transforms_that_an_image_lists() -> None:
+    """For an image that lists some transforms, the others are left out, and watchers stay."""
+    log: Log = []
+    handlers = saving(a=transform("a/x", log), b=watcher(log, "watcher"), c=transform("c/y", log))
+    for accepted, expected in (((), ["watcher"]), (("c/y",), ["c/y", "watcher"]), (("a/x", "c/y", "d/z"), None)):
+        log.clear()
+        handlers.accepting(accepted).handler(Counters(), None, None)
+        assert log == (expected or ["c/y", "watcher", "a/x"])
+    assert handlers.accepting(("a/x", "c/y")) is handlers.nest
+
+
+def test_a_plugin_may_put_its_own_handler_in_the_place_of_the_declared_one() -> None:
+    """The hook that pluggy calls first decides; None leaves the decision to the next."""
+
+    def other(state: Any, writer: Any, context: Any) -> None:
+        """Nothing."""
+
+    replaced = saving(a=hookimpl(lambda record_type: other), b=hookimpl(lambda record_type: None))
+    assert replaced.base is other
+    first = saving(a=hookimpl(tryfirst=True)(lambda record_type: other), b=hookimpl(lambda record_type: save))
+    assert first.base is other
+
+
+def test_a_hook_may_leave_out_its_argument() -> None:
+    """A hook that does not look at the type is called without it."""
+
+    @hookimpl(wrapper=True)
+    def domctx_save() -> Generator[None, Any, Any]:
+        inner = yield
+        return inner
+
+    assert saving(a=domctx_save, b=hookimpl(lambda: None)).nest.handler is save
+
+
+def yields_never(record_type: Any) -> Generator[None, Any, Any]:
+    """Returns before its yield."""
+    if record_type is not None:
+        return
+    yield
+
+
+def yields_twice(record_type: Any) -> Generator[None, Any, Any]:
+    """Yields once too often."""
+    yield
+    yield
+
+
+def fails_before(record_type: Any) -> Generator[None, Any, Any]:
+    """Fails before its yield."""
+    raise KeyError(record_type.name)
+    yield
+
+
+def fails_after(record_type: Any) -> Generator[None, Any, Any]:
+    """Fails after its yield."""
+    yield
+    raise ValueError("not wrapped")
+
+
+def returns_text(record_type: Any) -> Generator[None, Any, Any]:
+    """Returns no handler."""
+    yield
+    return "a handler"
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "message"),
+    [
+        (yields_never, "its wrapper returned None, not a handler"),
+        (yields_twice, "its wrapper yields twice"),
+        (fails_before, "its wrapper raised KeyError: 'acme/counter'"),
+        (fails_after, "its wrapper raised ValueError: not wrapped"),
+        (returns_text, "its wrapper returned 'a handler', not a handler"),
+    ],
+)
+def test_wrappers_that_fail(wrapper: Callable[..., Any], message: str) -> None:
+    """A wrapper that fails or returns no handler is told with its plugin."""
+    with pytest.raises(LayerError, match=message) as caught:
+        saving(acme=hookimpl(wrapper=True)(wrapper))
+    assert (caught.value.plugin.name, str(caught.value)) == ("acme:main", f"plugin acme:main: {caught.value.cause}")
+
+
+def test_hooks_that_fail() -> None:
+    """A hook that raises, or returns no handler, is told with its plugin."""
+    with pytest.raises(LayerError, match="plugin acme:main: its hook returned 3, not a handler"):
+        saving(acme=hookimpl(lambda record_type: 3))
+    with pytest.raises(LayerError, match="plugin acme:main: its hook raised ZeroDivisionError: "):
+        saving(acme=hookimpl(lambda record_type: 1 // 0))
+
+
+def test_a_transform_stands_once() -> None:
+    """Two transforms of one name on one type are refused: nobody could tell them apart in an image."""
+    with pytest.raises(LayerError, match="plugin b:main: its transform 'acme/x' of acme/counter is there already"):
+        saving(a=transform("acme/x"), b=transform("acme/x"))
+
+
+def test_a_transform_works_both_ways() -> None:
+    """A transform that is for saving only, or for loading only, is refused: nobody could read what it writes."""
+    plain, changing = saving(), saving(acme=transform("acme/x"))
+    check_both_ways(changing, changing)
+    with pytest.raises(LayerError, match="plugin acme:main: its transform 'acme/x' of acme/counter is for saving only"):
+        check_both_ways(changing, plain)
+    with pytest.raises(LayerError, match="its transform 'acme/x' of acme/counter is for loading only"):
+        check_both_ways(plain, changing)
+
+
+def suspect(name: str, module: str) -> Plugin:
+    """A plugin of a module."""
+    return Plugin(f"{name}:main", name, "1.0", module)
+
+
+def test_guard_lets_results_and_refusals_pass() -> None:
+    """What a handler returns or refuses passes as it is."""
+    assert guard(lambda: 5, [suspect("acme", "acme")]) == 5
+
+    def refuse() -> None:
+        raise DomainError("not today")
+
+    with pytest.raises(DomainError, match=r"^not today$"):
+        guard(refuse, [suspect("acme", "acme")])
+
+
+def test_guard_names_the_plugin_whose_code_raised() -> None:
+    """The plugin at fault is the one in whose package the innermost frame lies; the type's own where there is none."""
+    here = __name__.partition(".")[0]
+    suspects = [suspect("acme", "acme_tpm.plugin"), suspect("wrapper", f"{here}:main"), suspect("helper", "helpers")]
+    with pytest.raises(PluginError, match=r"plugin wrapper:main: ZeroDivisionError: .*\n.*a bug in wrapper") as caught:
+        guard(lambda: 1 // 0, suspects)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(PluginError, match="plugin acme:main: ZeroDivisionError"):
+        guard(lambda: 1 // 0, suspects[:1])
+    helper: Callable[..., None] = bad_counters.save_with_key_error
+    with pytest.raises(PluginError, match="plugin helper:main: AttributeError"):
+        guard(lambda: helper(Counters(), None, None), suspects)
