@@ -16,7 +16,7 @@ from domctx.states import Memory, PageBatch, PageKind
 from domctx_memory.buffers import Buffers
 from domctx_memory.gather import batch_pages, windows
 from domctx_memory.layout import NAME, record_pages
-from domctx_memory.pages import fills_by_page, kind_counts, type_counts
+from domctx_memory.pages import UNTOLD, fills_by_page, kind_counts, type_counts
 
 SHOWN: Final = 16
 """Octets of a difference that are shown."""
@@ -145,7 +145,7 @@ class _Run:
 
 def _compare(block: RamBlock, a: PageBatch, b: PageBatch) -> Iterator[_Run]:
     """The runs of pages that differ, of two batches of the same pages."""
-    none = np.zeros(a.count, np.uint8)
+    none = np.full(a.count, UNTOLD, np.uint8)
     types = [none if side.types is None else side.types for side in (a, b)]
     retyped = types[0] != types[1]
     differs = (a.kinds != b.kinds) | _contents_differ(a, b) | retyped

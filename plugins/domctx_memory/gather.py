@@ -1,7 +1,8 @@
 """Batches as their source gives them become windows as records hold them.
 
 A window is up to 4 MiB of one block, cut where the page number is a multiple of a record's pages, whatever batches its
-pages came in; so one state gives one sequence of windows. Pages of one repeated octet become ZERO or FILL.
+pages came in; so one state gives one sequence of windows. Pages of one repeated octet become ZERO or FILL. A window has
+types where any of its pages has; the others are NOTAB then.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class _Open:
     """A window that pages are still put into."""
 
     def __init__(self, piece: _Piece, page_shift: int, buffer: NDArray[np.uint8]) -> None:
-        self._block, self._first, self._typed = piece.block, piece.first, piece.types is not None
+        self._block, self._first, self._typed = piece.block, piece.first, False
         self._shift, self._buffer = page_shift, buffer
         self._limit = record_pages(page_shift)
         self._pages = buffer.reshape(self._limit, 1 << page_shift)
@@ -109,16 +110,13 @@ class _Open:
 
     def goes_on_with(self, piece: _Piece) -> bool:
         """Whether ``piece`` follows directly and belongs to the same record."""
-        joins = (piece.block, piece.first, piece.types is not None) == (
-            self._block,
-            self._first + self._count,
-            self._typed,
-        )
-        return joins and piece.first % self._limit != 0
+        follows = (piece.block, piece.first) == (self._block, self._first + self._count)
+        return follows and piece.first % self._limit != 0
 
     def add(self, piece: _Piece) -> None:
         """Copy the pages of ``piece``."""
         stop = self._count + len(piece.kinds)
+        self._typed = self._typed or piece.types is not None
         for column, values in zip(self._columns, (piece.kinds, piece.octets, piece.types), strict=True):
             if values is not None:
                 column[self._count : stop] = values

@@ -15,6 +15,8 @@ from domctx.states import PageBatch, PageKind, PageType
 from domctx_memory.layout import MAX_SHIFT, MIN_SHIFT
 
 LAST_KIND = max(kind for kind in PageKind if kind is not PageKind.BASE)
+UNTOLD = 0xFF
+"""Stands for the type of a page of which none was told, where types are compared."""
 TYPE_LIMIT = 2 * PageType.PINNED
 """Page types are below it; so is each without ``PINNED`` at or below ``L4TAB``."""
 
@@ -36,12 +38,14 @@ def kind_counts(kinds: NDArray[np.uint8]) -> dict[str, int]:
 
 
 def type_counts(types: NDArray[np.uint8]) -> dict[str, int]:
-    """How many pages there are of each type that occurs, by its name: ``l1tab``, ``l2tab pinned``."""
-    counts = np.bincount(types, minlength=TYPE_LIMIT).tolist()
+    """How many pages there are of each type that occurs, by its name: ``l1tab``, ``l2tab pinned``, ``untold``."""
+    counts = np.bincount(types).tolist()
     return {_type_name(value): count for value, count in enumerate(counts) if count}
 
 
 def _type_name(value: int) -> str:
+    if value == UNTOLD:
+        return "untold"
     name = PageType(value & (PageType.PINNED - 1)).name.lower()
     return f"{name} pinned" if value & PageType.PINNED else name
 

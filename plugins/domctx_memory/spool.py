@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from domctx.disk import refused
 from domctx.errors import DomainError
-from domctx.publish import refused
 from domctx_memory.layout import RECORD_OCTETS
 
 NAME: Final = "<spool>"

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from domctx.api import Machine, RamBlock
+from domctx.api import RamBlock
 from domctx.states import PageBatch, PageKind
 from domctx_memory.layout import record_pages
 from domctx_memory.pages import (
@@ -44,11 +44,6 @@ class StoredMemory:
         self._windows: dict[tuple[int, int], _Window] = {}
         self._spool: Spool | None = None
         self._constant: dict[tuple[int, int], NDArray[np.uint8]] = {}
-
-    @classmethod
-    def of(cls, machine: Machine) -> StoredMemory:
-        """Empty memory of the machine's blocks."""
-        return cls(machine.blocks)
 
     @property
     def blocks(self) -> Sequence[RamBlock]:
