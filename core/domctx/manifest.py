@@ -61,10 +61,15 @@ def encode(manifest: Manifest) -> bytes:
     """The body of MANIFEST. Raises RecordError for a description that does not fit."""
     from domctx.schema import dump_cbor
 
-    body = dump_cbor(attrs.asdict(manifest), "MANIFEST")
+    body = dump_cbor(attrs.asdict(manifest, value_serializer=_listed), "MANIFEST")
     if len(body) > LIMIT:
         raise RecordError("MANIFEST is too long", record=RECORD, expected=f"at most {LIMIT} octets", got=len(body))
     return body
+
+
+def _listed(owner: object, field: object, value: Any) -> Any:
+    """CBOR has lists and no tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def decode(body: bytes | bytearray | memoryview, *, allow_newer: bool = False) -> Manifest:

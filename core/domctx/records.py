@@ -222,17 +222,15 @@ class StreamRun:
                 self._done(len(instances) * record_size(header.length))
 
     def finish(self) -> None:
-        """End the record at which the handler left. Raises PluginError where records of the run are unread."""
+        """Raises PluginError where the handler left the run before its end: within a record, or before one."""
         if self._open is not None:
-            self._reader.end(ignore_data=self._open.ignored)
-            self._open = None
-        header = self._next()
-        if header is not None:
-            raise PluginError(
-                "the load handler returned before the end of its run",
-                offset=self._reader.offset,
-                record=self._name(header.instance),
-            )
+            instance, offset = self._open.instance, self._open.offset
+        elif (header := self._next()) is not None:
+            instance, offset = header.instance, self._reader.offset
+        else:
+            return
+        message = "the load handler does not leave the stream at the end of its run"
+        raise PluginError(message, offset=offset, record=self._name(instance))
 
     def _next(self) -> Header | None:
         if self._open is not None:
