@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.whole_machine import image_of, registry, states
 
 from domctx.context import Operation
 from domctx.errors import DomctxError
 from domctx.image import Image
-from domctx.load import Walk
 from domctx.registry import Registry
 from domctx.sources import BytesSource, RandomFile
 from domctx.states import MEMORY
 from domctx.verify import Checker, verify_image
+from domctx.walk import Walk
+from helpers.whole_machine import image_of, registry, states
 
 PARTS = 8
 """Into how many tests the flips are cut, so that all cores have some."""
@@ -55,7 +55,7 @@ def walk(octets: bytes, plugins: Registry) -> list[DomctxError]:
     """The problem that ``verify`` of a pipe tells."""
     with Operation() as operation:
         try:
-            Walk(BytesSource(octets), plugins, operation).into(Checker(operation))
+            Walk(BytesSource(octets), plugins, operation).into(Checker(plugins, operation))
         except DomctxError as error:
             return [error]
     return []

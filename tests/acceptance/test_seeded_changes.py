@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
-from helpers.whole_machine import BLOCK, MACHINE, changed, diff_says, evolve, image_of, memory_batch, states
 
 from domctx.api import StateKey
 from domctx.schema import Array, Bytes, Integer, Nested, decode, encode, fields
@@ -43,6 +42,7 @@ from domctx_page_tables import StoredPageTables
 from domctx_qemu import StoredDevices
 from domctx_shared_info import StoredSharedInfo
 from domctx_shared_info.layout import SharedInfo2004
+from helpers.whole_machine import BLOCK, MACHINE, changed, diff_says, evolve, image_of, memory_batch, states
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domctx import hookspecs
+from domctx.api import LoadHandler, SaveHandler, Transformed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("domctx_"))
@@ -24,9 +25,9 @@ def test_signature(name: str) -> None:
 
 def _name(annotation: object) -> str:
     """An annotation as the sources write it."""
-    aliases = {"SaveHandler": hookspecs.SaveHandler, "LoadHandler": hookspecs.LoadHandler}
+    aliases = {"SaveHandler": SaveHandler, "LoadHandler": LoadHandler}
     for alias, meant in aliases.items():
-        if annotation == meant | hookspecs.Transformed | None:
+        if annotation == meant | Transformed | None:
             return f"{alias} | Transformed | None"
     if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
         return annotation.__name__

@@ -8,15 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import lgr_files
-from helpers.fuzzing import mutations, survives
-from helpers.whole_machine import image_of, registry, states
 
 from domctx.cli.session import Session
 from domctx.context import Operation
 from domctx.image import open_image
 from domctx.image_domain import ImageDomain
-from domctx.load import Walk
 from domctx.registry import Registry
 from domctx.save import save
 from domctx.show import show
@@ -24,7 +20,11 @@ from domctx.sinks import CountingSink
 from domctx.sources import BytesSource
 from domctx.states import MEMORY
 from domctx.verify import Checker
+from domctx.walk import Walk
 from domctx.wire import START_BODY, pack_header
+from helpers import lgr_files
+from helpers.fuzzing import mutations, survives
+from helpers.whole_machine import image_of, registry, states
 
 LIMIT = 768 << 20
 """Octets of peak memory that no run may pass, the interpreter and every library included."""
@@ -74,7 +74,7 @@ def test_stream(plugins: Registry, seconds: float) -> None:
 
     def target(octets: bytes) -> None:
         with Operation() as operation:
-            Walk(BytesSource(octets), plugins, operation).into(Checker(operation))
+            Walk(BytesSource(octets), plugins, operation).into(Checker(plugins, operation))
 
     fuzz(target, [small_image(), plain_image()], seconds)
 
@@ -84,7 +84,7 @@ def test_bodies(plugins: Registry, seconds: float) -> None:
 
     def target(octets: bytes) -> None:
         with Operation() as operation:
-            Walk(BytesSource(octets), plugins, operation, digests=False).into(Checker(operation))
+            Walk(BytesSource(octets), plugins, operation, digests=False).into(Checker(plugins, operation))
 
     fuzz(target, [small_image(), image_of(states()), plain_image()], seconds)
 
@@ -108,7 +108,8 @@ def test_image(plugins: Registry, seconds: float, tmp_path: Path) -> None:
 def lgr_seeds() -> list[bytes]:
     """A file of each variant, plain and packed."""
     guest = lgr_files.make_guest(8)
-    files = [make(guest) for make in (lgr_files.a0, lgr_files.a1, lgr_files.a3, lgr_files.b, lgr_files.c1, lgr_files.c2)]
+    makers = (lgr_files.a0, lgr_files.a1, lgr_files.a3, lgr_files.b, lgr_files.c1, lgr_files.c2)
+    files = [make(guest) for make in makers]
     return [*files, gzip.compress(files[2]), gzip.compress(files[4])]
 
 

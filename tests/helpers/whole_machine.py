@@ -1,4 +1,4 @@
-"""A small domain with every state that the bundled record types save, made by hand; and copies of it with one change."""
+"""A small domain with every state that the bundled record types save; and copies of it with one change."""
 
 from __future__ import annotations
 
