@@ -21,7 +21,7 @@ from domctx.errors import DomainError, UsageError
 from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
 from domctx.states import DEVICES, MEMORY, DeviceSection, Memory, PageBatch, PageKind
-from domctx_memory.address import AddressMap, space_of
+from domctx_memory.address import AddressMap, Extent, space_of
 from domctx_memory.gather import batch_pages
 from domctx_memory.octets import pieces, runs
 from domctx_memory.pages import whole
@@ -102,14 +102,16 @@ class Scatter:
         self._descriptor = goal.fileno()
         self._space = space
         self._reached = (0, 0)
+        self._extents: dict[int, list[Extent]] = {}
+        for extent in space.extents:
+            self._extents.setdefault(extent.block, []).append(extent)
 
     def write(self, memory: Memory, operation: Operation) -> None:
         """Write all of ``memory`` that the address space holds. An OSError is the disk's."""
         os.ftruncate(self._descriptor, self._space.end)
-        wanted = {extent.block for extent in self._space.extents}
         for batch in memory.batches(batch_pages(memory.blocks)):
             shift = memory.blocks[batch.block].page_shift
-            if batch.block in wanted:
+            if batch.block in self._extents:
                 self._put(batch, shift)
             operation.progress(batch.count << shift)
 
@@ -123,9 +125,9 @@ class Scatter:
             self._place(batch.block, low, octets[start << shift : stop << shift])
 
     def _place(self, block: int, offset: int, octets: NDArray[np.uint8]) -> None:
-        for extent in self._space.extents:
+        for extent in self._extents[block]:
             low, high = max(offset, extent.offset), min(offset + len(octets), extent.offset + extent.length)
-            if extent.block == block and low < high:
+            if low < high:
                 self._pwrite(octets[low - offset : high - offset], extent.address + low - extent.offset)
 
     def _pwrite(self, octets: NDArray[np.uint8], position: int) -> None:

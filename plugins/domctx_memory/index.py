@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -31,7 +32,9 @@ class Index:
     def __init__(self, records: Sequence[IndexedRecord], blocks: Sequence[RamBlock]) -> None:
         """Read the head of every record. Raises RecordError or UnsupportedError, naming the record that cannot be."""
         heads = np.frombuffer(b"".join(_head(record, blocks) for record in records), schema.dtype(MemoryHead))
-        self._columns = [_runs(heads, number) for number in range(len(blocks))]
+        order = np.lexsort((heads["first"], heads["block"]))
+        edges = np.searchsorted(heads["block"][order], np.arange(len(blocks) + 1)).tolist()
+        self._columns = [_runs(heads, order[start:stop]) for start, stop in itertools.pairwise(edges)]
 
     def runs(self, block: int, first: int, count: int) -> Iterator[Run]:
         """The runs of ``block`` that hold some of the pages, cut to them, ascending."""
@@ -60,10 +63,8 @@ def _head(record: IndexedRecord, blocks: Sequence[RamBlock]) -> bytes:
     return octets
 
 
-def _runs(heads: NDArray[np.void], block: int) -> Columns:
-    """The runs of one block as columns: firsts, lasts and records."""
-    found = np.flatnonzero(heads["block"] == block)
-    order = found[np.argsort(heads["first"][found], kind="stable")]
+def _runs(heads: NDArray[np.void], order: NDArray[np.intp]) -> Columns:
+    """The runs of one block as columns: firsts, lasts and records; ``order`` are its records by their first pages."""
     records: NDArray[np.uint32] = order.astype(np.uint32)
     firsts: NDArray[np.uint64] = heads["first"][order].astype(np.uint64)
     lasts: NDArray[np.uint64] = firsts + heads["count"][order]

@@ -15,6 +15,8 @@ from domctx.states import PageBatch, PageKind, PageType
 from domctx_memory.layout import MAX_SHIFT, MIN_SHIFT
 
 LAST_KIND = max(kind for kind in PageKind if kind is not PageKind.BASE)
+MEMORY_LIMIT = 1 << 52
+"""Octets that an x86 machine can address: what claims more would keep a walk over its pages busy for ever."""
 UNTOLD = 0xFF
 """Stands for the type of a page of which none was told, where types are compared."""
 TYPE_LIMIT = 2 * PageType.PINNED
@@ -51,7 +53,10 @@ def _type_name(value: int) -> str:
 
 
 def check_blocks(blocks: Sequence[RamBlock]) -> None:
-    """Raises DomainError for a block whose pages do not fit a record."""
+    """Raises DomainError for a block whose pages do not fit a record, and for more memory than there can be."""
+    total = sum(block.size for block in blocks)
+    if total > MEMORY_LIMIT:
+        raise DomainError("no machine has so much memory", expected=f"at most 0x{MEMORY_LIMIT:x}", got=f"0x{total:x}")
     for block in blocks:
         if not MIN_SHIFT <= block.page_shift <= MAX_SHIFT:
             raise DomainError(

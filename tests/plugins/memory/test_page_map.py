@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from domctx.api import RamBlock
 from domctx.errors import DomctxError, RecordError, UnsupportedError
@@ -222,3 +225,39 @@ def test_the_largest_claims_cost_little(fields: dict[str, Any]) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 256 << 10
+
+
+numbers = st.sampled_from([0, 1, 2, 3, 12, 63, 64, 90, 110, 200, 1024, 4095, 4096, 0xFFFF_FFFF]) | st.integers(0, 255)
+heads = st.fixed_dictionaries(
+    {},
+    optional={
+        "codec": st.integers(0, 2),
+        "page_shift": st.integers(8, 24),
+        "kinds": st.integers(0, 3),
+        "types": st.integers(0, 3),
+        "first": st.sampled_from([0, 1, (1 << 64) - 1]),
+        "count": numbers,
+        "data": numbers,
+        "fills": numbers,
+        "filler": numbers,
+    },
+)
+changes = st.lists(st.tuples(st.integers(0, 600), st.binary(min_size=1, max_size=4)), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([BODY, RAW]), heads, changes, st.integers(-70, 70))
+def test_forged_bodies_are_refused_or_read(
+    body: bytes, fields: dict[str, Any], places: list[tuple[int, bytes]], more: int
+) -> None:
+    """A body with any numbers in it, and digests forged to fit, is refused with a DomctxError or read whole."""
+    rest = bytearray(body[HEAD_SIZE:])
+    for place, octets in places:
+        rest[place : place + len(octets)] = octets
+    forged = sealed(
+        attrs.evolve(head_of(body), **fields), bytes(rest[:more]) if more < 0 else bytes(rest) + bytes(more)
+    )
+    with contextlib.suppress(DomctxError):
+        found = whole(forged)
+        assert found.head.count == len(found.kinds)
+        assert found.starts[-1] == len(forged)

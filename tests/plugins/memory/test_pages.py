@@ -84,6 +84,13 @@ def test_blocks_of_other_page_sizes_are_refused(shift: int) -> None:
         pages.check_blocks([*BLOCKS, RamBlock("odd", 1 << 30, shift)])
 
 
+def test_more_memory_than_there_can_be_is_refused() -> None:
+    """Blocks that together are larger than what a processor addresses are refused, and up to that accepted."""
+    pages.check_blocks([RamBlock("one", 1 << 51), RamBlock("two", 1 << 51)])
+    with pytest.raises(DomainError, match="no machine has so much memory"):
+        pages.check_blocks([RamBlock("one", 1 << 51), RamBlock("two", (1 << 51) + 1)])
+
+
 def test_the_octet_of_each_page_is_that_of_its_fill() -> None:
     """FILL pages have their octets, in order; all others have none."""
     kinds = np.array([2, 0, 1, 2], np.uint8)
