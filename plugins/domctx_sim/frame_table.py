@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import DomainError
-from domctx.publish import refused
+from domctx.publish import publish, refused
 from domctx.states import PageType
 from domctx_sim import idle
 from domctx_sim.arrays import Mask, Numbers, Pages
@@ -107,22 +107,16 @@ class FrameTable:
         }
 
     def save(self) -> None:
-        """Write the columns; runs of zeros stay holes. Raises DomainError."""
+        """Write the columns to a new file that takes the old one's place, with holes for zeros. Raises DomainError."""
         columns: list[Pages] = [self.owner, self.type, self.flags, self.type_count, self.count, ~self.m2p]
-        try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.ftruncate(descriptor, SIZE)
-                offset = 0
-                for column in columns:
-                    chunks = np.ascontiguousarray(column).view(np.uint8).reshape(-1, _CHUNK)
-                    for index in np.flatnonzero(chunks.any(axis=1)).tolist():
-                        os.pwrite(descriptor, chunks[index].data, offset + index * _CHUNK)
-                    offset += chunks.size
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise refused(error, self._path) from error
+        with publish(self._path, force=True) as file:
+            file.truncate(SIZE)
+            offset = 0
+            for column in columns:
+                chunks = np.ascontiguousarray(column).view(np.uint8).reshape(-1, _CHUNK)
+                for index in np.flatnonzero(chunks.any(axis=1)).tolist():
+                    os.pwrite(file.fileno(), chunks[index].data, offset + index * _CHUNK)
+                offset += chunks.size
 
     def has(self, mfns: Numbers, flag: FrameFlag) -> Mask:
         """Which frames have a flag."""

@@ -10,17 +10,34 @@ from typing import Any
 import attrs
 import numpy as np
 
-from domctx.api import StateKey, Target
-from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, PageTablesContext
-from domctx_sim.arrays import Numbers
+from domctx.api import Machine as Description, StateKey, Target
+from domctx.schema import decode, encode
+from domctx.states import (
+    CLOCK,
+    GDT,
+    MEMORY,
+    PAGE_TABLES,
+    SHARED_INFO,
+    VCPUS,
+    GdtContext,
+    PageBatch,
+    PageTablesContext,
+    SharedInfoContext,
+    TscContext,
+    VcpuContext,
+)
+from domctx_cpu.layout import FullExecutionContext
+from domctx_sim.arrays import Numbers, Words
 from domctx_sim.build import build_machine
 from domctx_sim.builder import Order
 from domctx_sim.dom0 import Dom0
 from domctx_sim.domain import SimDomain
 from domctx_sim.frame_table import FrameFlag
 from domctx_sim.kernel_image import KernelImage
-from domctx_sim.layout import Command, CreateDomain, Update
+from domctx_sim.layout import ABI, Command, CreateDomain, Update
 from domctx_sim.machine import Machine
+from domctx_sim.p2m import machine_p2m
+from domctx_sim.suspension import Reserved
 from domctx_sim.target import SimTarget
 
 DOMAIN = 1
@@ -130,6 +147,44 @@ def changed(folder: Path) -> Iterator[Machine]:
         machine.save()
 
 
+def poke(machine: Machine, pfn: int, word: int, value: int) -> None:
+    """Write a word of a page of the built domain, whatever the page is used as."""
+    mfn = machine_p2m(machine, machine.domain)[pfn : pfn + 1]
+    contents = machine.frames.read(mfn)
+    contents[0, word] = value
+    machine.frames.write(mfn, contents)
+
+
+def peek(machine: Machine, pfn: int, word: int) -> int:
+    """Read a word of a page of the built domain."""
+    return int(machine.frames.words[machine_p2m(machine, machine.domain)[pfn], word])
+
+
+def suspend_itself(folder: Path) -> Path:
+    """Let the guest of a built machine suspend itself as formats/xen.md 1.7 says; its own pages are the reserved ones.
+
+    It unmaps shared_info with an update of its own, fills P2M, frame list and suspend record with MFNs, and stops
+    with the record's MFN in ESI.
+    """
+    with changed(folder) as machine:
+        domain = machine.domain
+        assert domain.reserved is not None
+        p2m = machine_p2m(machine, domain)
+        reserved = Reserved.of(len(p2m), domain.reserved)
+        shared = np.flatnonzero(machine.frames.words[p2m[reserved.start_info + 1]] >> 12 == domain.shared_info_frame)
+        entry = int(p2m[reserved.start_info + 1]) << 12 | int(shared[0]) << 2
+        machine.mmu.update(np.array([(entry, 0)], np.uint32), domain.id)
+        info = machine.frames.words[p2m[reserved.start_info]]
+        pages = reserved.fill(p2m, info, domain.shared_info_frame << 12)
+        pages[-2, len(reserved.p2m_pages) :] = 0xDEAD
+        machine.write(p2m[reserved.p2m : reserved.start_info].astype(np.int64), pages, domain.id)
+        poke(machine, reserved.start_info, 1, 0)
+        registers = attrs.evolve(domain.cpu.cpu_ctxt, esi=int(p2m[reserved.record]))
+        domain.context = encode(attrs.evolve(domain.cpu, cpu_ctxt=registers))
+        domain.run_state, domain.reserved = "suspended", None
+    return folder
+
+
 def require(holder: Any, key: Any) -> Any:
     """A state that is there."""
     state = holder.state(key)
@@ -137,35 +192,67 @@ def require(holder: Any, key: Any) -> Any:
     return state
 
 
-def hand_over(source: SimDomain, target: Target, *, leave_out: Sequence[Any] = ()) -> None:
-    """Store every state of ``source`` into a prepared target, but those left out."""
-    if MEMORY not in leave_out:
-        for batch in require(source, MEMORY).batches(100):
-            require(target, MEMORY).store(batch)
-    by_vcpu: list[StateKey[Any]] = [key for key in (VCPUS, GDT) if key not in leave_out]
-    for key in by_vcpu:
-        for vcpu, context in require(source, key).contexts.items():
-            require(target, key).store(vcpu, context)
-    single: list[StateKey[Any]] = [key for key in (PAGE_TABLES, SHARED_INFO) if key not in leave_out]
-    for key in single:
-        require(target, key).store(require(source, key).context)
-    tsc = require(source, CLOCK).tsc
-    if tsc is not None:
-        require(target, CLOCK).store(tsc)
+@attrs.define(eq=False)
+class Saved:
+    """All states of a domain, copied; a test may change them before they are loaded."""
 
+    description: Description
+    pages: Words
+    cpu: FullExecutionContext
+    gdt: GdtContext
+    shared_info: SharedInfoContext
+    tables: PageTablesContext
+    tsc: TscContext | None
 
-def copied(source: Path, goal: Path, *, seed: int = 2) -> Path:
-    """The machine ``source`` saved and loaded into the new machine ``goal``, without an image between them."""
-    with opened(source) as domain:
+    @classmethod
+    def of(cls, folder: Path) -> Saved:
+        """The states of the domain in ``folder``."""
+        with opened(folder) as domain:
+            return cls(
+                description=domain.machine,
+                pages=domain.view.pages(0, domain.view.frame_map.pfns),
+                cpu=decode(FullExecutionContext, domain.view.vcpu.octets),
+                gdt=domain.view.gdt,
+                shared_info=require(domain, SHARED_INFO).context,
+                tables=attrs.evolve(domain.view.page_tables, types=domain.view.page_tables.types.copy()),
+                tsc=require(domain, CLOCK).tsc,
+            )
+
+    def hand_over(self, target: Target, *, leave_out: Sequence[StateKey[Any]] = (), batch: int = 100) -> None:
+        """Store every state into a prepared target, but those left out."""
+        wanted: list[StateKey[Any]] = [MEMORY, VCPUS, GDT, PAGE_TABLES, SHARED_INFO, CLOCK]
+        states = {key: require(target, key) for key in wanted if key not in leave_out}
+        if MEMORY in states:
+            for first in range(0, len(self.pages), batch):
+                pages = self.pages[first : first + batch].view(np.uint8)
+                states[MEMORY].store(PageBatch(0, first, np.zeros(len(pages), np.uint8), pages))
+        if VCPUS in states:
+            states[VCPUS].store(0, VcpuContext(ABI, encode(self.cpu)))
+        if GDT in states:
+            states[GDT].store(0, self.gdt)
+        if PAGE_TABLES in states:
+            states[PAGE_TABLES].store(self.tables)
+        if SHARED_INFO in states:
+            states[SHARED_INFO].store(self.shared_info)
+        if CLOCK in states and self.tsc is not None:
+            states[CLOCK].store(self.tsc)
+
+    def load(self, goal: Path, *, seed: int = 2, leave_out: Sequence[StateKey[Any]] = ()) -> Path:
+        """Load the states into the new machine ``goal``."""
         target = SimTarget(str(goal), seed=seed)
         try:
-            target.prepare(domain.machine)
-            hand_over(domain, target)
+            target.prepare(self.description)
+            self.hand_over(target, leave_out=leave_out)
             target.commit()
         except BaseException:
             target.abort()
             raise
-    return goal
+        return goal
+
+
+def copied(source: Path, goal: Path, *, seed: int = 2) -> Path:
+    """The machine ``source`` saved and loaded into the new machine ``goal``, without an image between them."""
+    return Saved.of(source).load(goal, seed=seed)
 
 
 def told(domain: SimDomain) -> dict[str, Any]:

@@ -135,6 +135,6 @@ def test_unreadable_table(table: FrameTable, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(np, "memmap", broken)
     with pytest.raises(DomainError, match="Input/output error"):
         FrameTable(tmp_path)
-    monkeypatch.setattr(os, "ftruncate", broken)
+    monkeypatch.setattr(os, "pwrite", broken)
     with pytest.raises(DomainError, match="Input/output error"):
         table.save()
