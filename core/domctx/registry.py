@@ -9,7 +9,7 @@ import attrs
 
 from domctx.api import Command, Domain, Format, Images, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
-from domctx.handlers import Handlers, LayerError, check_both_ways, collect, failure
+from domctx.handlers import Handlers, LayerError, check_readable, collect, failure
 from domctx.manager import Manager, Plugin
 from domctx.wire import CORE_CODES, code_range
 
@@ -133,7 +133,7 @@ class Registry:
         for code, (record_type, plugin) in sorted(self._claimed.items()):
             saving = collect(self.manager, "domctx_save", record_type)
             loading = collect(self.manager, "domctx_load", record_type)
-            check_both_ways(saving, loading)
+            check_readable(saving, loading)
             self.types[code] = BoundType(record_type, plugin, saving, loading)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from domctx.api import Transformed
 from domctx.errors import DomainError, PluginError
-from domctx.handlers import LayerError, check_both_ways, collect, guard
+from domctx.handlers import LayerError, check_readable, collect, guard
 from domctx.hookspecs import hookimpl
 from domctx.manager import Plugin
 from helpers import bad_counters
@@ -177,14 +177,13 @@ def test_a_transform_stands_once() -> None:
         saving(a=transform("acme/x"), b=transform("acme/x"))
 
 
-def test_a_transform_works_both_ways() -> None:
-    """A transform that is for saving only, or for loading only, is refused: nobody could read what it writes."""
+def test_a_transform_can_be_undone() -> None:
+    """A transform for saving only is refused: nobody could read what it writes. One for loading reads old images."""
     plain, changing = saving(), saving(acme=transform("acme/x"))
-    check_both_ways(changing, changing)
+    check_readable(changing, changing)
+    check_readable(plain, changing)
     with pytest.raises(LayerError, match="plugin acme:main: its transform 'acme/x' of acme/counter is for saving only"):
-        check_both_ways(changing, plain)
-    with pytest.raises(LayerError, match="its transform 'acme/x' of acme/counter is for loading only"):
-        check_both_ways(plain, changing)
+        check_readable(changing, plain)
 
 
 def suspect(name: str, module: str) -> Plugin:
