@@ -59,9 +59,13 @@ class Manifest:
 
 def encode(manifest: Manifest) -> bytes:
     """The body of MANIFEST. Raises RecordError for a description that does not fit."""
-    from domctx.schema import dump_cbor
+    from domctx.schema import cbor
+    from domctx.schema.problems import FieldError
 
-    body = dump_cbor(attrs.asdict(manifest, value_serializer=_listed), "MANIFEST")
+    try:
+        body = cbor.dumps(attrs.asdict(manifest, value_serializer=_listed))
+    except FieldError as error:
+        raise error.refusal("MANIFEST").at(record=RECORD) from error
     if len(body) > LIMIT:
         raise RecordError("MANIFEST is too long", record=RECORD, expected=f"at most {LIMIT} octets", got=len(body))
     return body
@@ -78,12 +82,13 @@ def decode(body: bytes | bytearray | memoryview, *, allow_newer: bool = False) -
     Raises RecordError where it is not what ``encode`` writes, UnsupportedError for a newer format version or a
     feature that is not known.
     """
-    from domctx.schema import load_cbor
+    from domctx.schema import cbor
+    from domctx.schema.problems import FieldError
 
     try:
-        manifest = _manifest(load_cbor(body, "MANIFEST"))
-    except RecordError as error:
-        raise error.at(record=RECORD) from error.__cause__
+        manifest = _manifest(cbor.loads(bytes(body)))
+    except FieldError as error:
+        raise error.refusal("MANIFEST").at(record=RECORD) from error
     except ValueError as error:
         raise RecordError(f"MANIFEST cannot be decoded: {error}", record=RECORD) from error
     if manifest.format_version > FORMAT_VERSION and not allow_newer:
