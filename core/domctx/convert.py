@@ -27,23 +27,24 @@ def into_target(
     producer = _Producer(writing, source, registry, operation, drop)
     try:
         load(FileSource(reading, source.location), target, registry, operation, drop=drop)
-    except DomctxError as error:
-        os.close(reading)
-        reading = -1
-        raise (producer.wait() or error) from error.__cause__
-    finally:
-        if reading >= 0:
-            os.close(reading)
-        producer.wait()
+    except BaseException as error:
+        failure = producer.stop(reading)
+        if failure is not None and isinstance(error, DomctxError):
+            raise failure  # noqa: B904 (the load only tells that its source ended)
+        raise
+    failure = producer.stop(reading)
+    if failure is not None:  # the image was whole, but the source could not be given back
+        raise failure
 
 
 class _Producer:
-    """Saves a domain into a pipe, on a thread of its own."""
+    """Saves a domain into a pipe, on a thread of its own; it is the load that counts progress."""
 
     def __init__(
         self, descriptor: int, source: Domain, registry: Registry, operation: Operation, drop: Sequence[str]
     ) -> None:
-        self._arguments = (source, registry, operation, drop)
+        own = Operation(operation.given, note=operation.note, force=operation.force, allow_newer=operation.allow_newer)
+        self._arguments = (source, registry, own, drop)
         self._descriptor = descriptor
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="domctx-save")
@@ -53,15 +54,17 @@ class _Producer:
         source, registry, operation, drop = self._arguments
         sink = FileSink(self._descriptor, source.location)
         try:
-            save(source, sink, registry, operation, images=Images.DOMCTX, drop=drop)
+            with operation:
+                save(source, sink, registry, operation, images=Images.DOMCTX, drop=drop)
             sink.close()
-        except BaseException as error:  # told by ``cause``, on the thread that waits
+        except BaseException as error:  # told by ``stop``, on the thread that waits
             self._failure = error
         finally:
             os.close(self._descriptor)
 
-    def wait(self) -> BaseException | None:
-        """Wait for the save to end; its failure, unless it only lost its reader."""
+    def stop(self, reading: int) -> BaseException | None:
+        """Close the pipe and wait for the save to end; its failure, unless it only lost its reader."""
+        os.close(reading)
         self._thread.join()
         lost_reader = self._failure is not None and isinstance(self._failure.__cause__, BrokenPipeError)
         return None if lost_reader else self._failure

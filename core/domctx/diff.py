@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Any
 
 import attrs
 
-from domctx.api import Difference, Domain, Images, Machine
+from domctx.api import Difference, Domain, Images, Machine, StateKey
 from domctx.context import HandlerContext, Operation, running
 from domctx.handlers import guard
 from domctx.manifest import Manifest
+from domctx.plan import Carried, Planned, carried_by, plan
 from domctx.records import Ledger, StreamRun, decode_body
 from domctx.registry import BoundType, Registry
-from domctx.save import Planned, plan, write_type
+from domctx.save import write_type
 from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.stream import StreamReader, StreamWriter
@@ -43,22 +44,28 @@ def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Ite
     yield from _machines(a.machine, b.machine)
     yield from _manifests(a, b)
     sides = [_states(domain, registry, operation) for domain in (a, b)]
-    for code in sorted({*sides[0], *sides[1]}):
-        left, right = (side.get(code) for side in sides)
+    codes = {key: item.code for side in sides for key, item in side.items()}
+    for key in sorted(codes, key=codes.__getitem__):
+        left, right = (side.get(key) for side in sides)
         if left is None or right is None:
             present = left or right
-            assert present is not None  # the code is one side's
+            assert present is not None  # the state is one side's
             name = present.bound.type.name
             yield Difference(name, "", "present" if left else None, "present" if right else None)
             continue
         context = HandlerContext(operation, a.machine, registry.attach(a).state)
         yield from _compare(left.bound, left.state, right.state, context.of(left.bound.type))
+    yield from _compare_carried(*(_carried(domain, operation) for domain in (a, b)))
 
 
-def _states(domain: Domain, registry: Registry, operation: Operation) -> dict[int, Planned]:
-    """What is compared of a domain, by type code; a plain v10 image has Xen's records only."""
+def _states(domain: Domain, registry: Registry, operation: Operation) -> dict[StateKey[Any], Planned]:
+    """What is compared of a domain, by state; a plain v10 image has Xen's records only."""
     images = getattr(getattr(domain, "image", None), "images", Images.DOMCTX)
-    return {item.code: item for item in plan(domain, registry, operation, images=images)}
+    return {item.bound.type.state: item for item in plan(domain, registry, operation, images=images)}
+
+
+def _carried(domain: Domain, operation: Operation) -> dict[tuple[int, int], Carried]:
+    return {(item.code, item.header.instance): item for item in carried_by(domain, operation)}
 
 
 def _machines(a: Machine, b: Machine) -> Iterator[Difference]:
@@ -93,8 +100,21 @@ def _bodies(bound: BoundType, state: Any, context: HandlerContext) -> dict[int, 
     plain = attrs.evolve(bound, saving=attrs.evolve(bound.saving, nest=bound.saving.accepting(())))
     write_type(StreamWriter(sink), Planned(plain, state), context)
     reader = StreamReader(BytesSource(sink.octets))
-    run = StreamRun(reader, bound.type, Ledger(bound.type), bound.type.version, lambda octets: None)
+    run = StreamRun(reader, bound.type, Ledger(bound.type), bound.type.version)
     return {record.instance: bytes(record.rest()) for record in run}
+
+
+def _compare_carried(a: dict[tuple[int, int], Carried], b: dict[tuple[int, int], Carried]) -> Iterator[Difference]:
+    """Records of types that nobody knows: the same octets, or not."""
+    for key in sorted({*a, *b}):
+        left, right = a.get(key), b.get(key)
+        present = left or right
+        assert present is not None  # the record is one side's
+        name = f"{present.name}[{key[1]}]"
+        if left is None or right is None:
+            yield Difference(name, "", "present" if left else None, "present" if right else None)
+        elif any(one != other for one, other in zip_longest(left.body(), right.body())):
+            yield Difference(name, "body", f"{left.header.length} octets", f"{right.header.length} other octets")
 
 
 def _compare_records(bound: BoundType, a: dict[int, bytes], b: dict[int, bytes]) -> Iterator[Difference]:

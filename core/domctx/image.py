@@ -146,18 +146,21 @@ class Image:
     def check_digests(self, pool: Pool, codes: Collection[int] | None = None) -> Iterator[StreamError]:
         """Digest the groups (of some types) on all cores; an error for each that is damaged."""
         chosen = [group for group in self.groups if codes is None or group.type & ~OPTIONAL in codes]
-        if self.directory is None:
-            return
-        for group, digest in zip(chosen, pool.map_ordered(self._digest, chosen), strict=True):
-            if digest != group.digest:
-                yield StreamError(
-                    "the digest is wrong: the record is damaged",
-                    file=self.file.name,
-                    offset=group.offset,
-                    record=self.name_of(group),
-                    expected=group.digest.hex()[:16],
-                    got=digest.hex()[:16],
-                )
+        return filter(None, pool.map_ordered(self.damage_of, chosen))
+
+    def damage_of(self, group: Group) -> StreamError | None:
+        """The error that tells how a group differs from its digest, or None; a plain image has no digests."""
+        digest = self._digest(group) if self.directory is not None else group.digest
+        if digest == group.digest:
+            return None
+        return StreamError(
+            "the digest is wrong: the record is damaged",
+            file=self.file.name,
+            offset=group.offset,
+            record=self.name_of(group),
+            expected=group.digest.hex()[:16],
+            got=digest.hex()[:16],
+        )
 
     def _digest(self, group: Group) -> bytes:
         """The digest of a group, as it is now in the file."""

@@ -13,9 +13,9 @@ from domctx.groups import Group
 from domctx.handlers import guard
 from domctx.image import DIGEST_STEP, Image
 from domctx.load import call_load
+from domctx.plan import Carried
 from domctx.records import FileRecord, Ledger, StreamRun
 from domctx.registry import BoundType, Registry
-from domctx.save import Carried
 from domctx.stream import StreamReader
 from domctx.walk import check_kind, check_types, may_skip, unknown_type
 from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_size, unpack_header
@@ -75,7 +75,7 @@ class ImageDomain:
             if may_skip(unknown, self.image.manifest):
                 for header, offset in self.headers(group):
                     use = self.image.manifest.use_of(header.code) if self.image.manifest else None
-                    yield Carried(header, use, functools.partial(self._body, header, offset))
+                    yield Carried(header, offset, use, functools.partial(self._body, header, offset))
 
     def _unknown(self) -> Iterator[tuple[Group, Header]]:
         """The groups of records of types that nobody knows, each with the type and instance of its first record."""
@@ -87,6 +87,10 @@ class ImageDomain:
     def _body(self, header: Header, offset: int) -> Iterator[bytes]:
         for start in range(0, header.length, DIGEST_STEP):
             yield self.image.file.read(offset + HEADER.size + start, min(DIGEST_STEP, header.length - start))
+
+    def note(self, message: str) -> None:
+        """Tell the user something, once."""
+        self._operation.note(message)
 
     def pause(self) -> None:
         """An image stands still."""

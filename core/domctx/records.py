@@ -1,12 +1,13 @@
-"""Records as handlers see them: a writer bound to one type, a run of records, one record, instances kept unique."""
+"""Records as handlers see them: a writer bound to one type, a run of records, one record."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from domctx.api import Buffer, Instances, RecordType
-from domctx.errors import PluginError, RecordError, StreamError
+from domctx.api import Buffer, RecordType
+from domctx.errors import DomctxError, PluginError, RecordError, StreamError
+from domctx.ledger import Ledger as Ledger
 from domctx.sources import RandomFile
 from domctx.stream import StreamReader, StreamWriter
 from domctx.wire import HEADER, OPTIONAL, Header, record_name, record_size
@@ -14,45 +15,6 @@ from domctx.wire import HEADER, OPTIONAL, Header, record_name, record_size
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-class Ledger:
-    """Which instances of one type were seen: (type, instance) is unique, and the type says which there may be."""
-
-    def __init__(self, record_type: RecordType) -> None:
-        self._type = record_type
-        self._next = 0
-        self._seen: set[int] = set()
-
-    def claim(self, instance: int) -> str | None:
-        """Note an instance; says what is wrong with it, or None."""
-        if self._type.instances is Instances.KEYED:
-            if instance in self._seen:
-                return "this instance stands in the image twice"
-            self._seen.add(instance)
-            return None
-        single = self._type.instances is Instances.SINGLE
-        if single and instance:
-            return "the type has instance 0 only"
-        if single and self._next:
-            return "the type has one record only, this is another"
-        if instance != self._next:
-            return f"instances run from 0 without a gap, expected {self._next}"
-        self._next += 1
-        return None
-
-    def claim_all(self, instances: NDArray[np.uint32]) -> tuple[int, str] | None:
-        """Note many; the place among them of the first that is wrong and what is wrong with it, or None."""
-        if self._type.instances is Instances.DENSE and len(instances):
-            start, self._next = self._next, self._next + len(instances)
-            if int(instances[0]) == start and bool((instances[1:] - instances[:-1] == 1).all()):
-                return None
-            self._next = start
-        for place, instance in enumerate(instances.tolist()):
-            problem = self.claim(instance)
-            if problem:
-                return place, problem
-        return None
 
 
 class TypeWriter:
@@ -159,7 +121,7 @@ class StreamRecord:
 
     def decode(self) -> Any:
         """The whole body as an object of the type's body class."""
-        return decode_body(self._type, self.rest(), self.version)
+        return decode_body(self._type, self.rest(), self.version, self.offset, self.instance)
 
     def ignore_data(self) -> None:
         """Say that what is left of the body is skipped on purpose."""
@@ -170,7 +132,9 @@ class StreamRecord:
         return RecordError(message, offset=self.offset, record=record_name(self._type.name, self.instance), **details)
 
 
-def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
+def decode_body(
+    record_type: RecordType, body: memoryview, version: int, offset: int | None = None, instance: int | None = None
+) -> Any:
     """A body as an object of the type's body class; older versions are converted up, of newer ones the known part.
 
     Raises RecordError, or PluginError where the type has no body class.
@@ -179,7 +143,10 @@ def decode_body(record_type: RecordType, body: memoryview, version: int) -> Any:
 
     if record_type.body is None:
         raise PluginError(f"{record_type.name} declares no body class to decode with")
-    return schema.decode_version(record_type.body, body, version, record_type.version, record_type.upgrades)
+    try:
+        return schema.decode_version(record_type.body, body, version, record_type.version, record_type.upgrades)
+    except DomctxError as error:
+        raise error.at(offset=offset, record=record_name(record_type.name, instance)) from error.__cause__
 
 
 class StreamRun:
@@ -289,7 +256,7 @@ class FileRecord:
 
     def decode(self) -> Any:
         """The whole body as an object of the type's body class."""
-        return decode_body(self._type, self.read(), self.version)
+        return decode_body(self._type, self.read(), self.version, self.offset, self.instance)
 
     def error(self, message: str, **details: Any) -> RecordError:
         """A RecordError that names this record, its file and offset."""

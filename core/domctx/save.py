@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 
 from domctx import __version__, directory, manifest as manifests, options
-from domctx.api import Buffer, Domain, Images, Sink
+from domctx.api import Domain, Images, Sink
 from domctx.context import HandlerContext, Operation, running
-from domctx.errors import DomainError, DomctxError
-from domctx.groups import GroupDigests
+from domctx.errors import DomctxError
+from domctx.groups import GROUP_LIMIT, GroupDigests
 from domctx.handlers import guard
 from domctx.manifest import Manifest, TypeUse
+from domctx.plan import Carried, Planned as Planned, carried_by, plan as plan
 from domctx.records import TypeWriter
-from domctx.registry import AttachedStates, BoundType, Registry
+from domctx.registry import BoundType, Registry
 from domctx.sinks import CountingSink
 from domctx.stream import StreamWriter
 from domctx.wire import (
@@ -25,50 +25,9 @@ from domctx.wire import (
     TYPE_MANIFEST,
     TYPE_START,
     XEN_VERSION,
-    Header,
     record_name,
     record_size,
 )
-
-
-@attrs.frozen
-class Planned:
-    """One record type of a save, and the state that its handler gets."""
-
-    bound: BoundType
-    state: Any
-
-    @property
-    def code(self) -> int:
-        """The type code, by which a save is ordered."""
-        return self.bound.type.code
-
-
-@attrs.frozen
-class Carried:
-    """A record of an optional type that nobody knows: copied verbatim from image to image."""
-
-    header: Header
-    use: TypeUse | None
-    body: Callable[[], Iterator[Buffer]]
-
-    @property
-    def code(self) -> int:
-        """The type code, by which a save is ordered."""
-        return self.header.code
-
-    def copy(self, stream: StreamWriter) -> None:
-        """Write the record as it stands."""
-        stream.begin(*self.header)
-        for piece in self.body():
-            stream.data(piece)
-        stream.end()
-
-
-def carried_by(domain: Domain) -> list[Carried]:
-    """The records that an opened image carries along; none for any other domain."""
-    carry = getattr(domain, "carried", None)
-    return list(carry()) if carry is not None else []
 
 
 @attrs.frozen
@@ -80,39 +39,8 @@ class Estimate:
     exact: bool
     sampled: int | None = None
     """What a sample says that they will take, where the bound is far from it."""
-
-
-def plan(
-    domain: Domain, registry: Registry, operation: Operation, *, images: Images, drop: Sequence[str] = ()
-) -> list[Planned]:
-    """The record types that save the domain's owned states, in ascending type code.
-
-    Raises DomainError for an owned state that no record type saves, unless ``drop`` names it. A plain v10 image is
-    asked for by name and holds Xen's records only: what it leaves out is noted.
-    """
-    attached = registry.attach(domain)
-    by_state = registry.states(images)
-    planned = []
-    for key in [*domain.owned_states(), *attached.provided()]:
-        if key.name in drop:
-            operation.note(f"state {key.name!r} is dropped")
-        elif key in by_state:
-            planned.append(Planned(by_state[key], _required(attached, key)))
-        elif images is Images.PLAIN:
-            operation.note(f"a plain v10 image has no record for state {key.name!r}: it is left out")
-        else:
-            raise DomainError(
-                f"no record type saves the domain's state {key.name!r}",
-                hint=f"install the plugin that does, or leave it out with --drop {key.name}",
-            )
-    return sorted(planned, key=lambda item: item.bound.type.code)
-
-
-def _required(attached: AttachedStates, key: Any) -> Any:
-    state = attached.state(key)
-    if state is None:
-        raise DomainError(f"the domain lists state {key.name!r} as its own, but does not give it")
-    return state
+    groups: range = range(1, 2)
+    """How many rows of DIRECTORY they take: the numbers that are possible."""
 
 
 def save(
@@ -145,10 +73,10 @@ def _save(
     digests = GroupDigests() if images is Images.DOMCTX else None
     stream = StreamWriter(sink, digests)
     _record(stream, TYPE_START, START_BODY.pack(*XEN_VERSION))
+    carried = carried_by(domain, operation, images)
     if digests is not None:
-        _record(stream, TYPE_MANIFEST, manifests.encode(describe(domain, planned)))
-    items: list[Planned | Carried] = [*planned, *(carried_by(domain) if images is Images.DOMCTX else ())]
-    for item in sorted(items, key=lambda item: item.code):
+        _record(stream, TYPE_MANIFEST, manifests.encode(describe(domain, planned, carried)))
+    for item in _in_order(planned, carried):
         if isinstance(item, Planned):
             write_type(stream, item, context)
         else:
@@ -157,6 +85,10 @@ def _save(
         groups = digests.finish()
         _record(stream, directory.WIRE_TYPE, directory.encode(groups, digests.records, stream.offset))
     _record(stream, TYPE_END, b"")
+
+
+def _in_order(planned: Sequence[Planned], carried: Sequence[Carried]) -> list[Planned | Carried]:
+    return sorted([*planned, *carried], key=lambda item: item.code)
 
 
 def context_for(
@@ -186,19 +118,15 @@ def _record(stream: StreamWriter, type: int, body: bytes) -> None:
     stream.end()
 
 
-def describe(domain: Domain, planned: Sequence[Planned]) -> Manifest:
+def describe(domain: Domain, planned: Sequence[Planned], carried: Sequence[Carried] = ()) -> Manifest:
     """The MANIFEST of a save."""
     now = datetime.datetime.now(datetime.UTC)
     return Manifest(
         machine=domain.machine,
-        types=(*(use_of(item.bound) for item in planned), *_carried_uses(domain)),
+        types=(*(use_of(item.bound) for item in planned), *dict.fromkeys(item.use for item in carried if item.use)),
         producer=f"domctx {__version__}",
         time=now.isoformat(timespec="seconds"),
     )
-
-
-def _carried_uses(domain: Domain) -> list[TypeUse]:
-    return list(dict.fromkeys(item.use for item in carried_by(domain) if item.use is not None))
 
 
 def use_of(bound: BoundType) -> TypeUse:
@@ -229,11 +157,17 @@ def dry_run(
         domain.pause()
         try:
             planned = plan(domain, registry, operation, images=images, drop=drop)
+            carried = carried_by(domain, operation, images)
             context = context_for(domain, registry, planned, operation, dry_run=True)
-            return [
-                *_frame_estimates(domain, planned, images),
-                *(estimate(item, context, sample=sample) for item in planned),
-            ]
+            found = [Estimate("START", record_size(START_BODY.size), exact=True)]
+            if images is Images.DOMCTX:
+                manifest = len(manifests.encode(describe(domain, planned, carried)))
+                found.append(Estimate("MANIFEST", record_size(manifest), exact=True))
+            for item in _in_order(planned, carried):
+                found.append(_carried(item) if isinstance(item, Carried) else estimate(item, context, sample=sample))
+            if images is Images.DOMCTX:
+                found.append(_directory_size(found))
+            return [*found, Estimate("END", record_size(0), exact=True)]
         finally:
             domain.unpause()
 
@@ -245,25 +179,31 @@ def estimate(item: Planned, context: HandlerContext, *, sample: bool = False) ->
     transformed = item.bound.saving.nest.transforms
     exact_size, max_size, estimate_size = kind.exact_size, kind.max_size, kind.estimate_size
     if exact_size is not None and not transformed:
-        return Estimate(kind.name, guard(lambda: exact_size(item.state, own), suspects), exact=True)
+        size = guard(lambda: exact_size(item.state, own), suspects)
+        return Estimate(kind.name, size, exact=True, groups=_groups(size))
     if max_size is not None and not transformed:
         sampled = None
         if sample and estimate_size is not None:
             sampled = guard(lambda: estimate_size(item.state, own), suspects)
-        return Estimate(kind.name, guard(lambda: max_size(item.state, own), suspects), exact=False, sampled=sampled)
-    sink = CountingSink()
-    write_type(StreamWriter(sink), item, context)
-    return Estimate(kind.name, sink.count, exact=True)
+        size = guard(lambda: max_size(item.state, own), suspects)
+        return Estimate(kind.name, size, exact=False, sampled=sampled, groups=range(_groups(size).stop))
+    sink, groups = CountingSink(), GroupDigests(hashing=False)
+    write_type(StreamWriter(sink, groups), item, context)
+    count = len(groups.finish())
+    return Estimate(kind.name, sink.count, exact=True, groups=range(count, count + 1))
 
 
-def _frame_estimates(domain: Domain, planned: Sequence[Planned], images: Images) -> list[Estimate]:
-    """START, MANIFEST and END; DIRECTORY is bounded by a row for each 4 MiB and one for each small type."""
-    frame = [Estimate("START", record_size(START_BODY.size), exact=True)]
-    if images is Images.DOMCTX:
-        manifest = len(manifests.encode(describe(domain, planned)))
-        memory = sum(block.size for block in domain.machine.blocks)
-        rows = (memory >> 20) + 64 * (len(planned) + 2)
-        frame.append(Estimate("MANIFEST", record_size(manifest), exact=True))
-        bound = directory.HEAD.size + directory.TAIL.size + rows * directory.ROW_SIZE
-        frame.append(Estimate("DIRECTORY", record_size(bound), exact=False))
-    return [*frame, Estimate("END", record_size(0), exact=True)]
+def _groups(octets: int) -> range:
+    """How many groups so many octets of one type may make: two that follow each other pass GROUP_LIMIT together."""
+    some = min(octets, 1)
+    return range(some, 2 * (octets // GROUP_LIMIT) + some + 1)
+
+
+def _carried(item: Carried) -> Estimate:
+    return Estimate(item.name, record_size(item.header.length), exact=True, groups=range(2))
+
+
+def _directory_size(found: Sequence[Estimate]) -> Estimate:
+    fewest, most = sum(row.groups.start for row in found), sum(row.groups.stop - 1 for row in found)
+    size = directory.HEAD.size + directory.TAIL.size + most * directory.ROW_SIZE
+    return Estimate("DIRECTORY", record_size(size), exact=fewest == most)

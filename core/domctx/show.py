@@ -8,17 +8,17 @@ import attrs
 
 from domctx.api import JSON, Record
 from domctx.context import HandlerContext
-from domctx.errors import UsageError
+from domctx.errors import StreamError, UsageError
 from domctx.handlers import guard
 from domctx.image_domain import ImageDomain
-from domctx.records import Ledger, StreamRun
+from domctx.records import StreamRecord
 from domctx.registry import BoundType
-from domctx.wire import OPTIONAL
+from domctx.wire import OPTIONAL, Header, record_name, record_size
 
 
 @attrs.frozen
 class Shown:
-    """One record: where it stands, and its contents as a JSON value (None where they were not asked for)."""
+    """One record: where it stands, and its contents as a JSON value (None where nobody can read them)."""
 
     type: str
     code: int
@@ -31,45 +31,57 @@ class Shown:
 def show(domain: ImageDomain, wanted: str | None = None, instance: int | None = None) -> Iterator[Shown]:
     """The records of an opened image, of one type and instance where they are given, in stream order.
 
-    Raises UsageError where there is no such record.
+    What is damaged is shown as far as it can be decoded, and noted. Raises UsageError where there is no such record.
     """
     found = False
-    names = domain.registry.types
-    for code in domain.image.codes():
-        bound = names.get(code)
-        if wanted is not None and not _is(bound, code, wanted):
+    names = {code: _name(domain, code) for code in domain.image.codes()}
+    for group in domain.image.groups:
+        name = names.get(group.type & ~OPTIONAL)
+        if name is None or (wanted is not None and name.lower() != wanted.lower()):
             continue
-        for shown in _records(domain, code, bound, instance):
+        shown = [item for item in domain.headers(group) if instance in (None, item[0].instance)]
+        damage = domain.image.damage_of(group) if shown else None
+        if damage is not None:
+            domain.note(str(damage))
+        for header, offset in shown:
             found = True
-            yield shown
+            yield _shown(domain, name, header, offset)
     if wanted is not None and not found:
-        present = ", ".join(_name(names.get(code), code) for code in domain.image.codes())
         what = wanted if instance is None else f"{wanted}:{instance}"
-        raise UsageError(f"there is no record {what}", file=domain.location, hint=f"the file has {present or 'none'}")
+        present = ", ".join(names.values()) or "none"
+        raise UsageError(f"there is no record {what}", file=domain.location, hint=f"the file has {present}")
 
 
-def _name(bound: BoundType | None, code: int) -> str:
-    return bound.type.name if bound is not None else f"0x{code:08x}"
+def _name(domain: ImageDomain, code: int) -> str:
+    """The name of a type: the registered one, MANIFEST's, or its number."""
+    bound, manifest = domain.registry.types.get(code), domain.image.manifest
+    use = manifest.use_of(code) if manifest else None
+    return bound.type.name if bound else use.name if use else f"0x{code:08x}"
 
 
-def _is(bound: BoundType | None, code: int, wanted: str) -> bool:
-    return _name(bound, code).lower() == wanted.lower()
+def _shown(domain: ImageDomain, name: str, header: Header, offset: int) -> Shown:
+    bound = domain.registry.types.get(header.code)
+    value = None if bound is None else _value(domain, bound, header, offset)
+    return Shown(name, header.code, header.instance, offset, header.length, value)
 
 
-def _records(domain: ImageDomain, code: int, bound: BoundType | None, instance: int | None) -> Iterator[Shown]:
-    if bound is None:
-        for item in domain.carried():
-            if item.code == code and instance in (None, item.header.instance):
-                yield Shown(_name(None, code), code | OPTIONAL, item.header.instance, 0, item.header.length, None)
-        return
-    ledger = Ledger(bound.type)
-    for offset, length in domain.image.runs(code):
-        reader = domain.image.reader(offset, length, {code: bound.type.name})
-        for record in StreamRun(reader, bound.type, ledger, domain.version(bound), lambda octets: None):
-            if instance in (None, record.instance):
-                value = show_record(bound, record, domain.context(bound.type))
-                yield Shown(bound.type.name, code, record.instance, record.offset, record.length, value)
-            record.ignore_data()
+def _value(domain: ImageDomain, bound: BoundType, header: Header, offset: int) -> JSON:
+    use = domain.image.manifest.use_of(header.code) if domain.image.manifest else None
+    if use is not None and use.transforms:
+        return {"transformed by": list(use.transforms)}
+    if header.length > bound.type.max_body:
+        raise StreamError(
+            "the body is over the type's largest",
+            file=domain.location,
+            offset=offset,
+            record=record_name(bound.type.name, header.instance),
+            expected=f"at most 0x{bound.type.max_body:016x}",
+            got=f"0x{header.length:016x}",
+        )
+    reader = domain.image.reader(offset, record_size(header.length), {header.code: bound.type.name})
+    reader.begin()
+    record = StreamRecord(reader, header, bound.type, domain.version(bound))
+    return show_record(bound, record, domain.context(bound.type))
 
 
 def show_record(bound: BoundType, record: Record, context: HandlerContext) -> JSON:

@@ -1,0 +1,104 @@
+"""What a save writes: the record types of a domain's owned states, and the records that are carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from domctx.api import Buffer, Domain, Images
+from domctx.context import Operation
+from domctx.errors import DomainError
+from domctx.manifest import TypeUse
+from domctx.registry import AttachedStates, BoundType, Registry
+from domctx.stream import StreamWriter
+from domctx.wire import Header, record_name
+
+
+@attrs.frozen
+class Planned:
+    """One record type of a save, and the state that its handler gets."""
+
+    bound: BoundType
+    state: Any
+
+    @property
+    def code(self) -> int:
+        """The type code, by which a save is ordered."""
+        return self.bound.type.code
+
+
+@attrs.frozen
+class Carried:
+    """A record of an optional type that nobody knows: copied verbatim from image to image."""
+
+    header: Header
+    offset: int
+    """Where the record stands in the image that it comes from."""
+    use: TypeUse | None
+    body: Callable[[], Iterator[Buffer]]
+
+    @property
+    def code(self) -> int:
+        """The type code, by which a save is ordered."""
+        return self.header.code
+
+    @property
+    def name(self) -> str:
+        """The type's name, as the image's MANIFEST tells it."""
+        return record_name(self.use.name if self.use else self.header.type)
+
+    def copy(self, stream: StreamWriter) -> None:
+        """Write the record as it stands."""
+        stream.begin(*self.header)
+        for piece in self.body():
+            stream.data(piece)
+        stream.end()
+
+
+def carried_by(domain: Domain, operation: Operation, images: Images = Images.DOMCTX) -> list[Carried]:
+    """The records that an opened image carries along to another; none for any other domain.
+
+    A plain v10 image takes none of them: what it leaves out is noted.
+    """
+    carry = getattr(domain, "carried", None)
+    carried: list[Carried] = list(carry()) if carry is not None else []
+    if images is Images.DOMCTX:
+        return carried
+    for item in carried:
+        operation.note(f"a plain v10 image has no record {item.name}: it is left out")
+    return []
+
+
+def plan(
+    domain: Domain, registry: Registry, operation: Operation, *, images: Images, drop: Sequence[str] = ()
+) -> list[Planned]:
+    """The record types that save the domain's owned states, in ascending type code.
+
+    Raises DomainError for an owned state that no record type saves, unless ``drop`` names it. A plain v10 image is
+    asked for by name and holds Xen's records only: what it leaves out is noted.
+    """
+    attached = registry.attach(domain)
+    by_state = registry.states(images)
+    planned = []
+    for key in [*domain.owned_states(), *attached.provided()]:
+        if key.name in drop:
+            operation.note(f"state {key.name!r} is dropped")
+        elif key in by_state:
+            planned.append(Planned(by_state[key], _required(attached, key)))
+        elif images is Images.PLAIN:
+            operation.note(f"a plain v10 image has no record for state {key.name!r}: it is left out")
+        else:
+            raise DomainError(
+                f"no record type saves the domain's state {key.name!r}",
+                hint=f"install the plugin that does, or leave it out with --drop {key.name}",
+            )
+    return sorted(planned, key=lambda item: item.bound.type.code)
+
+
+def _required(attached: AttachedStates, key: Any) -> Any:
+    state = attached.state(key)
+    if state is None:
+        raise DomainError(f"the domain lists state {key.name!r} as its own, but does not give it")
+    return state
