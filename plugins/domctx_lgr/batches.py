@@ -20,6 +20,7 @@ from domctx_lgr.layout import (
     FRAME_LIST,
     LAST_CARRYING,
     MAX_BATCH,
+    MAX_TYPE,
     PAGES,
     RESEND_MARKER,
     Header,
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 PFN_BITS = 0x0FFF_FFFF
 NIBBLE_SHIFT = 28
 UNSENT = 0xFF
+SURE = 2
+"""After so many batches there is no doubt that they are batches."""
+
+
+class StrayError(StreamError):
+    """What was taken for the beginning of batches makes no sense as such."""
 
 
 class Batches:
@@ -54,6 +61,8 @@ class Batches:
         self.nibbles = np.full(pfns, UNSENT, dtype=np.uint8)
         self._octets = octets
         self._markers = any(variant in (C1, C2) for variant in possible)
+        self._done = 0
+        self._first_count = 0
 
     def walk(self) -> None:
         """All batches. Raises StreamError."""
@@ -71,7 +80,8 @@ class Batches:
             return True
         if count > MAX_BATCH:
             limit, got = f"at most 0x{MAX_BATCH:08x}", f"0x{count:08x}"
-            raise StreamError("the count of a batch is out of range", offset=self.offset, expected=limit, got=got)
+            raise self._refused("the count of a batch is out of range", self.offset, limit, got)
+        self._first_count = self._first_count or count
         if len(found) < 4 + 4 * count:
             raise CutError("the file ends early, in the words of a batch", offset=self.offset + len(found))
         if count:
@@ -89,15 +99,20 @@ class Batches:
         bad = first_bad(carrying & (pfns >= len(self.offsets)))
         if bad is not None:
             limit, got = f"a PFN below 0x{len(self.offsets):08x}", f"0x{int(entries[bad]):08x}"
-            message = f"word {bad} of a batch names a page out of range"
-            raise StreamError(message, offset=first_word + 4 * bad, expected=limit, got=got)
+            raise self._refused(f"word {bad} of a batch names a page out of range", first_word + 4 * bad, limit, got)
         sent = pfns[carrying]
         pages_at = first_word + 4 * len(entries)
         self.offsets[sent] = pages_at + PAGE_SIZE * np.arange(len(sent))
         self.nibbles[sent] = nibbles[carrying]
         self.listed |= len(sent) < len(entries)
         self.offset = pages_at + PAGE_SIZE * len(sent)
+        self._done += 1
         self._check_end()
+
+    def _refused(self, message: str, offset: int, expected: str | None, got: str) -> StreamError:
+        """A StrayError as long as two batches, the first of them no larger than a page type, do not tell otherwise."""
+        kind = StrayError if self._done < SURE and self._first_count <= MAX_TYPE else StreamError
+        return kind(message, offset=offset, expected=expected, got=got)
 
     def _narrow(self, nibbles: NDArray[np.uint8], entries: NDArray[np.uint32], first_word: int) -> None:
         seen = set(np.unique(nibbles).tolist())
@@ -109,7 +124,7 @@ class Batches:
             left = [variant for variant in self.possible if nibble in variant.carrying | variant.listed]
             if not left:
                 message = f"word {place} of a batch has a page type that {names(self.possible)} does not know"
-                raise StreamError(message, offset=first_word + 4 * place, got=f"0x{int(entries[place]):08x}")
+                raise self._refused(message, first_word + 4 * place, None, f"0x{int(entries[place]):08x}")
             self.possible = tuple(left)
 
     def _check_end(self) -> None:

@@ -24,8 +24,8 @@ from domctx_cpu import StoredVcpus
 from domctx_cpu.contexts import vcpu_context
 from domctx_foreign import StoredForeign
 from domctx_gdt import StoredGdt
-from domctx_lgr.content import Content, CutError, read_header
-from domctx_lgr.decide import Reading, decide
+from domctx_lgr.content import Content, read_header
+from domctx_lgr.decide import decide
 from domctx_lgr.files import Octets, PlainFile, in_file
 from domctx_lgr.inflate import GzipFile, open_octets
 from domctx_lgr.layout import ABI, SCHEME, Header, frame_groups
@@ -54,21 +54,20 @@ class LgrDomain:
     scheme = SCHEME
     one_pass = False
 
-    def __init__(self, octets: Octets, header: Header, reading: Reading, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, octets: PlainFile | GzipFile, header: Header, read: Callable[[], Content], note: Callable[[str], None]
+    ) -> None:
         self.location = octets.name
         self.octets = octets
         self._header = header
-        self._reading = reading
+        self._read = read
         self._note = note
 
     @functools.cached_property
     def content(self) -> Content:
         """The record. Raises StreamError."""
         with in_file(self.location):
-            content = self._reading.read(self.octets, self._header)
-            if isinstance(self.octets, PlainFile) and content.end > self.octets.size():
-                raise CutError("the file ends early, in its pages", offset=self.octets.size())
-            return content
+            return self._read()
 
     @functools.cached_property
     def _states(self) -> Mapping[StateKey[Any], Any]:
@@ -128,14 +127,11 @@ def open_domain(path: str, context: FormatContext) -> LgrDomain:
 
 def _open(octets: PlainFile | GzipFile, note: Callable[[str], None]) -> LgrDomain:
     header = read_header(octets)
-    gzip = isinstance(octets, GzipFile)
     if isinstance(octets, GzipFile):
         octets.most = ROUNDS * header.nr_pfns * (PAGE_SIZE + 4) + SLACK
-    reading = decide(octets, header, gzip=gzip)
-    domain = LgrDomain(octets, header, reading, note)
-    if not (gzip and reading.batched):
-        _ = domain.content
-    return domain
+    reading, content = decide(octets, header)
+    read = functools.partial(reading.read, octets, header) if content is None else lambda: content
+    return LgrDomain(octets, header, read, note)
 
 
 def name_of(header: Header) -> str:

@@ -87,7 +87,7 @@ class LgrMemory:
 
     def _fetch(self, first: int, count: int, buffer: Rows, fill: Fill) -> Rows:
         """The pages that are in the file, in the first rows of ``buffer``."""
-        view, done = buffer.data.cast("B"), 0
+        view, done = buffer.reshape(-1).data, 0
         for offset, run in self._content.places.runs(first, count):
             wanted = view[done : done + run * PAGE_SIZE]
             got = fill(offset, wanted)

@@ -30,8 +30,16 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     Options: ``variant`` A3 or B, ``gzip``, ``name``. Raises DomainError for what the format cannot hold, naming it.
     """
     outgoing = compose(source, context)
-    zipped = bool(context.option("gzip"))
-    out: Sink = GzipSink(sink) if zipped else sink
+    if not context.option("gzip"):
+        _write(source, outgoing, sink, context)
+        return
+    with GzipSink(sink) as zipped:
+        _write(source, outgoing, zipped, context)
+    for octets in _tail(source, BEHIND_GZIP):
+        sink.write(octets)
+
+
+def _write(source: Domain, outgoing: Outgoing, out: Sink, context: FormatContext) -> None:
     for block in outgoing.blocks:
         out.write(block)
     pages = recut(require(source, MEMORY).batches(), len(outgoing.types))
@@ -40,10 +48,6 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
         context.progress(memoryview(octets).nbytes)
     for octets in _tail(source, BEHIND):
         out.write(octets)
-    if zipped:
-        out.close()
-        for octets in _tail(source, BEHIND_GZIP):
-            sink.write(octets)
 
 
 def _array(pages: Iterable[NDArray[np.uint8]], outgoing: Outgoing) -> Iterator[Buffer]:

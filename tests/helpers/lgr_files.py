@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -128,7 +129,8 @@ def batch(items: Sequence[Item]) -> bytes:
 
 def items(guest: Guest, shift: int, pfns: Iterable[int] | None = None) -> list[Item]:
     """The words and pages of some PFNs, or of all."""
-    return [(guest.types[pfn] << shift | pfn, guest.pages[pfn]) for pfn in (range(guest.pfns) if pfns is None else pfns)]
+    chosen = range(guest.pfns) if pfns is None else pfns
+    return [(guest.types[pfn] << shift | pfn, guest.pages[pfn]) for pfn in chosen]
 
 
 def cut(things: Sequence[Item], size: int) -> list[bytes]:
@@ -169,6 +171,4 @@ VARIANTS: dict[str, Callable[[Guest], bytes]] = {"A0": a0, "A1": a1, "A2": a2, "
 def members(octets: bytes, *cuts: int, level: int = 6) -> bytes:
     """A gzip file of several members, cut at these places."""
     places = [0, *sorted(cuts), len(octets)]
-    return b"".join(
-        gzip.compress(octets[start:stop], level, mtime=0) for start, stop in zip(places, places[1:], strict=False)
-    )
+    return b"".join(gzip.compress(octets[start:stop], level, mtime=0) for start, stop in itertools.pairwise(places))
