@@ -115,17 +115,18 @@ class Batches:
         return kind(message, offset=offset, expected=expected, got=got)
 
     def _narrow(self, nibbles: NDArray[np.uint8], entries: NDArray[np.uint32], first_word: int) -> None:
+        possible = self._explaining(nibbles)
+        if not possible:
+            place = next(place for place in range(len(nibbles)) if not self._explaining(nibbles[: place + 1]))
+            before = names(self._explaining(nibbles[:place]))
+            message = f"word {place} of a batch has a page type that {before} does not know"
+            raise self._refused(message, first_word + 4 * place, None, f"0x{int(entries[place]):08x}")
+        self.possible = possible
+
+    def _explaining(self, nibbles: NDArray[np.uint8]) -> tuple[Variant, ...]:
+        """The possible variants that know all of these top four bits."""
         seen = set(np.unique(nibbles).tolist())
-        possible = [variant for variant in self.possible if seen <= variant.carrying | variant.listed]
-        if possible:
-            self.possible = tuple(possible)
-            return
-        for place, nibble in enumerate(nibbles.tolist()):
-            left = [variant for variant in self.possible if nibble in variant.carrying | variant.listed]
-            if not left:
-                message = f"word {place} of a batch has a page type that {names(self.possible)} does not know"
-                raise self._refused(message, first_word + 4 * place, None, f"0x{int(entries[place]):08x}")
-            self.possible = tuple(left)
+        return tuple(variant for variant in self.possible if seen <= variant.carrying | variant.listed)
 
     def _check_end(self) -> None:
         """A page that is cut is told now, with the place where the file ends."""
