@@ -18,6 +18,7 @@ from domctx.states import (
     SHARED_INFO,
     VCPUS,
     PageTablesContext,
+    PageType,
 )
 from domctx_cpu.layout import FullExecutionContext
 from domctx_lgr.content import check_context, check_frame_page
@@ -45,7 +46,7 @@ def compose(source: Domain, context: FormatContext) -> Outgoing:
     """The blocks of ``source``. Raises DomainError for what the format cannot hold; notes what is left behind."""
     block = _block(source)
     page_tables = page_tables_of(source)
-    _check_page_tables(page_tables, block)
+    types = _types(page_tables, block, context)
     rests = _foreign_head(source)
     vcpu = _vcpu(source, rests)
     frame_page = _frame_page(page_tables, rests)
@@ -58,7 +59,7 @@ def compose(source: Domain, context: FormatContext) -> Outgoing:
             _shared_info(source, context),
             frame_page,
         ),
-        types=page_tables.types,
+        types=types,
     )
 
 
@@ -76,26 +77,29 @@ def _block(source: Domain) -> RamBlock:
     return block
 
 
-def _check_page_tables(page_tables: PageTablesContext, block: RamBlock) -> None:
+def _types(page_tables: PageTablesContext, block: RamBlock, context: FormatContext) -> NDArray[np.uint8]:
+    """The type of each page, u8[N]. The format tells what a page is used as, never whether it is pinned as such."""
     if (page_tables.width, page_tables.levels) != (I386_2LEVEL.width, I386_2LEVEL.levels):
         got = f"{page_tables.levels} levels with entries of {page_tables.width} octets"
         raise DomainError(f"a LinuxGuestRecord holds {I386_2LEVEL.name} page tables", got=got)
     if len(page_tables.types) != block.pages:
         got = f"0x{len(page_tables.types):08x}"
         raise DomainError("the page types are not those of the memory", expected=f"0x{block.pages:08x}", got=got)
-    bad = page_tables.types > MAX_TYPE
+    types = page_tables.types & ~page_tables.types.dtype.type(PageType.PINNED)
+    bad = types > MAX_TYPE
     if bad.any():
         pfn = int(bad.argmax())
         got = f"0x{int(page_tables.types[pfn]):02x}"
         raise DomainError(
-            f"a LinuxGuestRecord cannot hold the type of PFN 0x{pfn:08x}",
-            expected="NOTAB to L4TAB, not pinned",
-            got=got,
+            f"a LinuxGuestRecord cannot hold the type of PFN 0x{pfn:08x}", expected="NOTAB to L4TAB", got=got
         )
+    if (types != page_tables.types).any():
+        context.note("which page tables are pinned is left behind: whoever restores the file pins them all")
     groups = I386_2LEVEL.p2m_frames(block.pages)
     if len(page_tables.frame_list) != groups:
         found = len(page_tables.frame_list)
         raise DomainError("the domain has no frame list for all of its pages", expected=f"{groups} frames", got=found)
+    return types
 
 
 def _vcpu(source: Domain, rests: dict[str, bytes]) -> FullExecutionContext:

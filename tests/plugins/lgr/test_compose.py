@@ -112,8 +112,8 @@ REFUSED: dict[str, tuple[Callable[[LgrDomain], dict[StateKey[Any], Any]], str]] 
     "empty page tables": (lambda domain: {PAGE_TABLES: StoredPageTables()}, "page tables are not known"),
     "PAE": (tables(width=8, levels=3), "holds i386 two-level page tables; got 3 levels with entries of 8"),
     "types of another size": (tables(types=np.zeros(7, dtype=np.uint8)), "the page types are not those of the memory"),
-    "a pinned table": (
-        tables(types=np.array([0, 0, 0, 9, 2, 0, 0, 0], dtype=np.uint8)),
+    "a type that there is not": (
+        tables(types=np.array([0, 0, 0, 5, 2, 0, 0, 0], dtype=np.uint8)),
         "cannot hold the type of PFN 0x00000003",
     ),
     "no frame list": (tables(frame_list=()), "the domain has no frame list for all of its pages"),
@@ -194,3 +194,12 @@ def test_parts_that_no_longer_fit_are_dropped(domain: LgrDomain) -> None:
     assert octets[36 + 2388 : 36 + 2400] == bytes(4) + b"\x01" + bytes(7)
     fitting: Any = Edited(domain, {FOREIGN_HEAD: head}, "elevenchars")
     assert written(fitting)[16:32] == b"elevenchars\0rest"
+
+
+def test_pins_are_left_behind(domain: LgrDomain) -> None:
+    """A pinned page table is written as what it is used as, and that its pin is lost is told."""
+    context = Context()
+    pinned = np.array([0, 0, 0, 9, 10, 0, 0, 0], dtype=np.uint8)
+    source: Any = Edited(domain, tables(types=pinned)(domain))
+    assert compose(source, context).types.tolist() == [0, 0, 0, 1, 2, 0, 0, 0]
+    assert [note for note in context.notes if "which page tables are pinned" in note]
