@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from domctx.api import JSON, Record
+from domctx.api import JSON, Context, Instances, Record, RecordRun
 from domctx.context import HandlerContext
 from domctx.errors import StreamError, UsageError
-from domctx.handlers import guard
+from domctx.handlers import guard, nest
 from domctx.image_domain import ImageDomain
-from domctx.records import StreamRecord
+from domctx.records import Ledger, StreamRecord, StreamRun
 from domctx.registry import BoundType
+from domctx.stream import StreamReader
+from domctx.walk import unknown_type
 from domctx.wire import OPTIONAL, Header, record_name, record_size
 
 
@@ -61,14 +63,13 @@ def _name(domain: ImageDomain, code: int) -> str:
 
 def _shown(domain: ImageDomain, name: str, header: Header, offset: int) -> Shown:
     bound = domain.registry.types.get(header.code)
+    if bound is None:
+        domain.note(str(unknown_type(header, offset, domain.image.manifest).hint))
     value = None if bound is None else _value(domain, bound, header, offset)
     return Shown(name, header.code, header.instance, offset, header.length, value)
 
 
 def _value(domain: ImageDomain, bound: BoundType, header: Header, offset: int) -> JSON:
-    use = domain.image.manifest.use_of(header.code) if domain.image.manifest else None
-    if use is not None and use.transforms:
-        return {"transformed by": list(use.transforms)}
     if header.length > bound.type.max_body:
         raise StreamError(
             "the body is over the type's largest",
@@ -79,9 +80,30 @@ def _value(domain: ImageDomain, bound: BoundType, header: Header, offset: int) -
             got=f"0x{header.length:016x}",
         )
     reader = domain.image.reader(offset, record_size(header.length), {header.code: bound.type.name})
+    use = domain.image.manifest.use_of(header.code) if domain.image.manifest else None
+    if use is not None and use.transforms:
+        return _behind(domain, bound, reader, use.transforms)
     reader.begin()
     record = StreamRecord(reader, header, bound.type, domain.version(bound))
     return show_record(bound, record, domain.context(bound.type))
+
+
+def _behind(domain: ImageDomain, bound: BoundType, reader: StreamReader, transforms: Sequence[str]) -> JSON:
+    """The next record of ``reader`` as the type's load handler would see it, behind the image's transforms."""
+    values: list[JSON] = []
+
+    def collect(state: object, run: RecordRun, context: Context) -> None:
+        for record in run:
+            values.append(show_record(bound, record, domain.context(bound.type)))
+            record.ignore_data()
+
+    handler = nest(bound.type, collect, bound.loading.layers, transforms).handler
+    ledger = Ledger(attrs.evolve(bound.type, instances=Instances.KEYED))  # the record alone, whatever its instance
+    run = StreamRun(reader, bound.type, ledger, domain.version(bound))
+    state = guard(lambda: bound.type.new_state(domain.machine), bound.suspects)
+    guard(lambda: handler(state, run, domain.context(bound.type)), bound.suspects)
+    run.finish()
+    return next(iter(values), None)
 
 
 def show_record(bound: BoundType, record: Record, context: HandlerContext) -> JSON:
