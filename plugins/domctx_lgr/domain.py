@@ -57,7 +57,7 @@ class LgrDomain:
     def __init__(
         self, octets: PlainFile | GzipFile, header: Header, read: Callable[[], Content], note: Callable[[str], None]
     ) -> None:
-        self.location = octets.name
+        self.location = octets.file.name if isinstance(octets, GzipFile) else octets.name
         self.octets = octets
         self._header = header
         self._read = read
@@ -66,15 +66,15 @@ class LgrDomain:
     @functools.cached_property
     def content(self) -> Content:
         """The record. Raises StreamError."""
-        with in_file(self.location):
+        with in_file(self.octets.name):
             return self._read()
 
     @functools.cached_property
     def _states(self) -> Mapping[StateKey[Any], Any]:
-        with in_file(self.location):
+        with in_file(self.octets.name):
             states = _states(self.octets, self.content)
         tail = states[FOREIGN_TAIL]
-        if tail is not None and tail.size:
+        if tail is not None:
             self._note(f"{self.location}: 0x{tail.size:x} octets stand behind the end of the record; they are kept")
         return {key: state for key, state in states.items() if state is not None}
 
@@ -118,7 +118,7 @@ def open_domain(path: str, context: FormatContext) -> LgrDomain:
     """
     octets = open_octets(path, context.note)
     try:
-        with in_file(path):
+        with in_file(octets.name):
             return _open(octets, context.note)
     except BaseException:
         octets.close()

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from domctx.disk import refused
 from domctx.errors import DomctxError, UsageError
-from domctx.publish import refused
 
 
 @contextlib.contextmanager

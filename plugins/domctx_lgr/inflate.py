@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from isal import igzip_lib
 
+from domctx.disk import refused
 from domctx.errors import StreamError
-from domctx.publish import refused
 from domctx_lgr.files import PlainFile, Stream, open_plain, open_spool
 from domctx_lgr.layout import GZIP_MAGIC
 
@@ -90,14 +90,15 @@ class Inflater:
             self._fill_window(size if self._fresh else 1)
             feed = self._window[self._cursor : self._cursor + size]
             if not feed:
-                raise StreamError("the gzip file ends early", offset=self._base + self._cursor)
+                raise StreamError("the gzip file ends early", file=self._file.name, offset=self._base + self._cursor)
             self._fresh = False
             self._cursor += len(feed)
         try:
             return bytes(member.decompress(feed, most))
         except ISAL_ERROR as error:
             where = self._base + self._cursor - len(feed)
-            raise StreamError(f"the gzip file is damaged here or shortly before ({error})", offset=where) from error
+            message = f"the gzip file is damaged here or shortly before ({error})"
+            raise StreamError(message, file=self._file.name, offset=where) from error
 
     def _fill_window(self, least: int) -> None:
         """Have ``least`` octets in the window from the cursor on, or all that are left."""
@@ -115,9 +116,10 @@ class GzipFile:
     """
 
     def __init__(self, file: PlainFile, note: Callable[[str], None]) -> None:
-        self.name = file.name
+        self.name = f"{file.name} (inflated)"
         self.most: int | None = None
-        self._file = file
+        self.file = file
+        """The compressed octets."""
         self._note = note
         self._head = bytearray()
         self._header = Inflater(file)
@@ -139,7 +141,7 @@ class GzipFile:
         """The octets from ``offset`` on, inflated as they are asked for."""
         if self._spooled is not None:
             return self._spooled.stream(offset)
-        inflater = Inflater(self._file)
+        inflater = Inflater(self.file)
         skipped = memoryview(bytearray(min(COPY, offset)))
         while offset:
             got = inflater.fill(skipped[:offset])
@@ -154,18 +156,16 @@ class GzipFile:
 
     def promised(self) -> int:
         """The last four octets of the file: the size modulo 2**32 where there is one member and nothing behind it."""
-        return int.from_bytes(self._file.read(self._file.size() - 4, 4), "little")
+        return int.from_bytes(self.file.read(self.file.size() - 4, 4), "little")
 
-    def trailing(self) -> bytes | None:
-        """What stands behind the last member; None where nothing does."""
+    def end(self) -> int:
+        """Where the last member ends, among the compressed octets."""
         self._spool()
-        if self._trailing is None:
-            return None
-        return self._file.read(self._trailing, self._file.size() - self._trailing)
+        return self.file.size() if self._trailing is None else self._trailing
 
     def close(self) -> None:
         """Close the file and its spool."""
-        self._file.close()
+        self.file.close()
         if self._spooled is not None:
             self._spooled.close()
 
@@ -178,8 +178,8 @@ class GzipFile:
 
     def _spool(self) -> PlainFile:
         if self._spooled is None:
-            self._note(f"{self.name}: inflated to an unlinked file, to be read at random")
-            descriptor = open_spool(self.name)
+            self._note(f"{self.file.name}: inflated to an unlinked file, to be read at random")
+            descriptor = open_spool(self.file.name)
             try:
                 self._inflate_to(descriptor)
             except BaseException:
@@ -190,14 +190,14 @@ class GzipFile:
         return self._spooled
 
     def _inflate_to(self, descriptor: int) -> None:
-        inflater, piece, done = Inflater(self._file), memoryview(bytearray(COPY)), 0
+        inflater, piece, done = Inflater(self.file), memoryview(bytearray(COPY)), 0
         while got := inflater.fill(piece):
             done += got
             if self.most is not None and done > self.most:
-                raise StreamError(
-                    "the gzip file inflates to more than any record of its size", expected=f"at most {self.most} octets"
-                )
-            _write_all(descriptor, piece[:got], self.name)
+                limit = f"at most {self.most} octets"
+                message = "the gzip file inflates to more than any record of its size"
+                raise StreamError(message, file=self.file.name, expected=limit)
+            _write_all(descriptor, piece[:got], self.file.name)
         self._trailing = inflater.trailing
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, overload
 
+import attrs
+
 from domctx.errors import DomainError
 from domctx.states import ForeignPart
 from domctx_lgr.files import Octets
@@ -20,15 +22,37 @@ BEHIND_GZIP: Final = "behind the gzip file"
 """The name of parts that stand behind the last member of a gzip file."""
 
 
+@attrs.frozen
+class _Stretch:
+    """Octets from ``start`` to the end of a file, and what their parts are called."""
+
+    name: str
+    octets: Octets
+    start: int
+
+    @property
+    def size(self) -> int:
+        return max(0, self.octets.size() - self.start)
+
+    @property
+    def count(self) -> int:
+        return -(-self.size // PART)
+
+    def part(self, place: int) -> ForeignPart:
+        return ForeignPart(SCHEME, self.name, self.octets.read(self.start + place * PART, PART))
+
+
 class Tail(Sequence[ForeignPart]):
     """The octets behind the record, as parts of at most 1 MiB; also the state FOREIGN_TAIL of the file."""
 
     def __init__(self, octets: Octets, end: int) -> None:
-        self._octets = octets
-        self._end = end
-        self.size = max(0, octets.size() - end)
-        """Octets behind the record."""
-        self._outer = octets.trailing() if isinstance(octets, GzipFile) else None
+        self._inner = _Stretch(BEHIND, octets, end)
+        self._outer = _Stretch(BEHIND_GZIP, octets.file, octets.end()) if isinstance(octets, GzipFile) else None
+
+    @property
+    def size(self) -> int:
+        """Octets behind the record, and behind the gzip file."""
+        return self._inner.size + (self._outer.size if self._outer else 0)
 
     @property
     def parts(self) -> Sequence[ForeignPart]:
@@ -37,10 +61,10 @@ class Tail(Sequence[ForeignPart]):
 
     def store(self, part: ForeignPart) -> None:
         """Raises DomainError."""
-        raise DomainError("an opened file takes no parts", file=self._octets.name)
+        raise DomainError("an opened file takes no parts", file=self._inner.octets.name)
 
     def __len__(self) -> int:
-        return -(-self.size // PART) + (self._outer is not None)
+        return self._inner.count + (self._outer.count if self._outer else 0)
 
     @overload
     def __getitem__(self, index: int) -> ForeignPart: ...
@@ -51,11 +75,9 @@ class Tail(Sequence[ForeignPart]):
         return self._part(places) if isinstance(places, int) else [self._part(place) for place in places]
 
     def _part(self, place: int) -> ForeignPart:
-        start = place * PART
-        if start >= self.size:
-            return ForeignPart(SCHEME, BEHIND_GZIP, self._outer or b"")
-        octets = self._octets.read(self._end + start, min(PART, self.size - start))
-        return ForeignPart(SCHEME, BEHIND, octets)
+        if self._outer is None or place < self._inner.count:
+            return self._inner.part(place)
+        return self._outer.part(place - self._inner.count)
 
 
 def find_tail(octets: Octets, end: int) -> Tail | None:

@@ -41,10 +41,12 @@ def test_octets_behind_the_record_are_kept_and_told(tmp_path: Path, make: object
 def test_octets_behind_the_gzip_file_are_kept(tmp_path: Path) -> None:
     """What follows the last member is a part of its own."""
     octets = members(a3(make_guest(8)) + b"inner", 777) + b"\0outer"
-    assert tail_of(tmp_path, octets) == [
+    context = Context()
+    assert tail_of(tmp_path, octets, context) == [
         ForeignPart("lgr", BEHIND, b"inner"),
         ForeignPart("lgr", BEHIND_GZIP, b"\0outer"),
     ]
+    assert any("0xb octets stand behind the end of the record" in note for note in context.notes)
 
 
 def test_a_file_that_ends_where_it_should_has_no_tail(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
+from domctx.api import Machine
 from domctx.errors import DomctxError
 from domctx.states import PAGE_TABLES, PageTablesContext
+from domctx.testing import RecordTypeContract
 from domctx_page_tables import StoredPageTables
 from domctx_page_tables.compare import compare
 from domctx_page_tables.plugin import domctx_record_types
@@ -19,6 +21,18 @@ from helpers.page_tables import contexts, load_records, run_of, save_records
 (TYPE,) = domctx_record_types()
 NO_CONTEXT: Any = None
 """The handlers of this type ask nothing of their context."""
+
+
+class TestPageTablesContract(RecordTypeContract):
+    """PAGE_TABLES keeps the contract of record types."""
+
+    record_type = TYPE
+    machine = Machine("contract", "i386", pv_width=4, pv_levels=2)
+    max_changes = 512
+
+    def states(self) -> st.SearchStrategy[StoredPageTables]:
+        """States of one context."""
+        return contexts().map(StoredPageTables)
 
 
 @settings(max_examples=30, deadline=None)
