@@ -55,7 +55,7 @@ def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Ite
             continue
         context = HandlerContext(operation, a.machine, registry.attach(a).state)
         yield from _compare(left.bound, left.state, right.state, context.of(left.bound.type))
-    yield from _compare_carried(*(_carried(domain, operation) for domain in (a, b)))
+    yield from _compare_carried(*(_carried(domain) for domain in (a, b)))
 
 
 def _states(domain: Domain, registry: Registry, operation: Operation) -> dict[StateKey[Any], Planned]:
@@ -64,8 +64,8 @@ def _states(domain: Domain, registry: Registry, operation: Operation) -> dict[St
     return {item.bound.type.state: item for item in plan(domain, registry, operation, images=images)}
 
 
-def _carried(domain: Domain, operation: Operation) -> dict[tuple[int, int], Carried]:
-    return {(item.code, item.header.instance): item for item in carried_by(domain, operation)}
+def _carried(domain: Domain) -> dict[tuple[int, int], Carried]:
+    return {(item.code, item.header.instance): item for item in carried_by(domain)}
 
 
 def _machines(a: Machine, b: Machine) -> Iterator[Difference]:

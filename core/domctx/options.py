@@ -21,9 +21,11 @@ def parse(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:
     for text in given:
         name, equals, value = text.partition("=")
         option = by_name.get(name)
-        if not equals or option is None:
+        if option is None:
             known = ", ".join(sorted(by_name)) or "none"
             raise UsageError(f"there is no option {name!r} here", hint=f"-O NAME=VALUE; known: {known}")
+        if not equals:
+            raise UsageError(f"option {name!r} has no value", hint=f"write -O {name}=VALUE")
         if option.multiple:
             values[name] = (*values.get(name, ()), _value(option, value))
         elif name in values:

@@ -57,18 +57,16 @@ class Carried:
         stream.end()
 
 
-def carried_by(domain: Domain, operation: Operation, images: Images = Images.DOMCTX) -> list[Carried]:
-    """The records that an opened image carries along to another; none for any other domain.
-
-    A plain v10 image takes none of them: what it leaves out is noted.
-    """
+def carried_by(domain: Domain) -> list[Carried]:
+    """The records that an opened image carries along to another image of ours; none for any other domain."""
     carry = getattr(domain, "carried", None)
-    carried: list[Carried] = list(carry()) if carry is not None else []
-    if images is Images.DOMCTX:
-        return carried
-    for item in carried:
-        operation.note(f"a plain v10 image has no record {item.name}: it is left out")
-    return []
+    return list(carry()) if carry is not None else []
+
+
+def leave_carried(domain: Domain, operation: Operation) -> None:
+    """Say which records are left behind where the domain is not saved to an image of ours."""
+    for item in carried_by(domain):
+        operation.note(f"{item.name} is optional and unknown: left out")
 
 
 def plan(

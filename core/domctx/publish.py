@@ -14,9 +14,13 @@ import tempfile
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from domctx.disk import refused as refused
-from domctx.errors import UsageError
+from domctx.errors import DomainError, UsageError
+
+SHOWN: Final = 40
+"""Characters of the goal's name that the name of its partial file shows; longer names still leave room."""
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -25,16 +29,24 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise UsageError("exists already", file=str(path), hint="choose another name, or pass --force to replace it")
 
 
+def _refuse_special(goal: Path) -> None:
+    """Raise UsageError where ``goal`` is a device, a pipe or a folder: --force replaces files, not those."""
+    if goal.exists() and not goal.is_file():
+        raise UsageError("is no regular file, and is not replaced", file=str(goal), hint="write - for a stream")
+
+
 @contextlib.contextmanager
 def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
     """An unbuffered file that becomes ``path`` when the block ends without an exception.
 
-    Raises UsageError where ``path`` exists and ``force`` is not set, DomainError where the disk refuses.
+    Raises UsageError where ``path`` exists and ``force`` is not set, or is no regular file; DomainError where the
+    disk refuses.
     """
     goal = Path(path)
     refuse_existing(goal, force=force)
+    _refuse_special(goal)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{goal.name}.", suffix=".partial", dir=goal.parent)
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(goal), suffix=".partial", dir=goal.parent)
     except OSError as error:
         raise refused(error, goal) from error
     partial = Path(name)
@@ -50,6 +62,10 @@ def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
         partial.unlink(missing_ok=True)
 
 
+def _prefix(goal: Path) -> str:
+    return f".{goal.name[:SHOWN]}."
+
+
 def _publish_file(partial: Path, goal: Path, *, force: bool) -> None:
     if force:
         partial.rename(goal)
@@ -59,18 +75,21 @@ def _publish_file(partial: Path, goal: Path, *, force: bool) -> None:
     except FileExistsError:
         refuse_existing(goal, force=False)
         raise
+    except PermissionError as error:
+        hint = "the file system may have no hard links: --force publishes without one"
+        raise DomainError("the file cannot be published", file=str(goal), got=error.strerror, hint=hint) from error
 
 
 @contextlib.contextmanager
 def publish_directory(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     """A folder (mode 0700) that becomes ``path`` when the block ends without an exception; see ``publish``.
 
-    With ``force`` an existing folder is moved aside first and removed last.
+    With ``force`` an existing folder is moved aside first and removed last; moved back where that fails.
     """
     goal = Path(path)
     refuse_existing(goal, force=force)
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", suffix=".partial", dir=goal.parent))
+        partial = Path(tempfile.mkdtemp(prefix=_prefix(goal), suffix=".partial", dir=goal.parent))
     except OSError as error:
         raise refused(error, goal) from error
     try:
@@ -83,22 +102,35 @@ def publish_directory(path: str | Path, *, force: bool = False) -> Iterator[Path
 
 
 def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
-    for file in partial.rglob("*"):
-        sync_file(file)
-    sync_directory(partial)
+    for path in (*partial.rglob("*"), partial):
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            sync_file(path)
     refuse_existing(goal, force=force)
     if os.path.lexists(goal):
-        aside = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", suffix=".replaced", dir=goal.parent))
-        goal.rename(aside / goal.name)
-        partial.rename(goal)
-        shutil.rmtree(aside, ignore_errors=True)
+        _replace_directory(partial, goal)
     else:
         partial.rename(goal)
     sync_directory(goal.parent)
 
 
+def _replace_directory(partial: Path, goal: Path) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=_prefix(goal), suffix=".replaced", dir=goal.parent))
+    old = aside / "old"
+    try:
+        goal.rename(old)
+        partial.rename(goal)
+    except BaseException:
+        if os.path.lexists(old):
+            old.rename(goal)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def sync_file(path: Path) -> None:
-    """Flush one file of a folder to the disk; folders inside are synced by themselves."""
+    """Flush one file of a folder to the disk."""
     if path.is_file():
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import Final
 
 import attrs
@@ -92,8 +91,13 @@ def _matches(format_: Format, head: bytes) -> bool:
 
 def spool(descriptor: int) -> tuple[str, int]:
     """Copy a pipe to an unlinked file: a path by which it can be opened again, and its descriptor."""
-    with tempfile.TemporaryFile() as file:
-        kept = os.dup(file.fileno())
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile() as file:
+            kept = os.dup(file.fileno())
+    except OSError as error:
+        raise refused(error, STREAM) from error
     try:
         while piece := os.read(descriptor, 1 << 20):
             view = memoryview(piece)

@@ -14,7 +14,7 @@ from domctx.errors import DomctxError
 from domctx.groups import GROUP_LIMIT, GroupDigests
 from domctx.handlers import guard
 from domctx.manifest import Manifest, TypeUse
-from domctx.plan import Carried, Planned as Planned, carried_by, plan as plan
+from domctx.plan import Carried, Planned as Planned, carried_by, leave_carried, plan as plan
 from domctx.records import TypeWriter
 from domctx.registry import BoundType, Registry
 from domctx.sinks import CountingSink
@@ -73,7 +73,7 @@ def _save(
     digests = GroupDigests() if images is Images.DOMCTX else None
     stream = StreamWriter(sink, digests)
     _record(stream, TYPE_START, START_BODY.pack(*XEN_VERSION))
-    carried = carried_by(domain, operation, images)
+    carried = _carried_to(images, domain, operation)
     if digests is not None:
         _record(stream, TYPE_MANIFEST, manifests.encode(describe(domain, planned, carried)))
     for item in _in_order(planned, carried):
@@ -85,6 +85,14 @@ def _save(
         groups = digests.finish()
         _record(stream, directory.WIRE_TYPE, directory.encode(groups, digests.records, stream.offset))
     _record(stream, TYPE_END, b"")
+
+
+def _carried_to(images: Images, domain: Domain, operation: Operation) -> list[Carried]:
+    """What is carried along to an image of this kind; what is not is noted."""
+    if images is Images.DOMCTX:
+        return carried_by(domain)
+    leave_carried(domain, operation)
+    return []
 
 
 def _in_order(planned: Sequence[Planned], carried: Sequence[Carried]) -> list[Planned | Carried]:
@@ -157,7 +165,7 @@ def dry_run(
         domain.pause()
         try:
             planned = plan(domain, registry, operation, images=images, drop=drop)
-            carried = carried_by(domain, operation, images)
+            carried = _carried_to(images, domain, operation)
             context = context_for(domain, registry, planned, operation, dry_run=True)
             found = [Estimate("START", record_size(START_BODY.size), exact=True)]
             if images is Images.DOMCTX:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from domctx.api import Domain, Format
+from domctx.api import Domain, Format, FormatContext, Sink
 from domctx.cli import options
 from domctx.cli.save import write_image
 from domctx.cli.session import Session
 from domctx.context import Operation
 from domctx.convert import into_target
-from domctx.errors import UsageError
 from domctx.handlers import guard
+from domctx.plan import leave_carried
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE, Reference
 from domctx.sinks import FileSink
+
+Write = Callable[[Domain, Sink, FormatContext], None]
 
 
 @click.command("convert")
@@ -50,7 +53,8 @@ def command(
     if out_format.scheme == IMAGE:
         write_image(session, domain, out.location, operation, drop=drop)
     elif out_format.write is not None:
-        _write(session, domain, out_format, out, operation)
+        leave_carried(domain, operation)
+        _write(session, domain, out_format, out_format.write, out, operation)
     else:
         target = session.create(out, operation)
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
@@ -62,11 +66,10 @@ def _refuse_existing(out: Reference, *, force: bool) -> None:
         refuse_existing(Path(out.location), force=force)
 
 
-def _write(session: Session, domain: Domain, format_: Format, out: Reference, operation: Operation) -> None:
+def _write(
+    session: Session, domain: Domain, format_: Format, write: Write, out: Reference, operation: Operation
+) -> None:
     """Let a format pull the domain into a file, or into standard output."""
-    write = format_.write
-    if write is None:
-        raise UsageError(f"{format_.scheme}: cannot be written", file=str(out))
     plugin = session.registry.formats[format_.scheme][1]
     context = session.context(format_, operation)
     domain.pause()

@@ -25,10 +25,13 @@ def command(session: Session, a: str, b: str, given: tuple[str, ...], allow_newe
     What only tells when, by whom or from which frames they were saved is told apart and not counted.
     """
     operation = session.operation(given, allow_newer=allow_newer)
-    domains = [session.open(side, given, operation) for side in (a, b)]
+    references = [session.seekable(session.reference(side)) for side in (a, b)]
+    formats = [session.format_of(reference) for reference in references]
+    session.check_options(given, formats)
+    left, right = (session.open_as(*side, operation) for side in zip(formats, references, strict=True))
     counted = 0
     rows = []
-    for found in diff(domains[0], domains[1], session.registry, operation):
+    for found in diff(left, right, session.registry, operation):
         counted += found.counted
         if as_json:
             rows.append(attrs.asdict(found))
@@ -41,4 +44,4 @@ def command(session: Session, a: str, b: str, given: tuple[str, ...], allow_newe
 
 
 def _text(value: Any) -> str:
-    return "absent" if value is None else f"0x{value:x}" if type(value) is int else str(value)
+    return "absent" if value is None else hex(value) if type(value) is int else str(value)

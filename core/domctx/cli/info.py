@@ -28,10 +28,8 @@ MAGIC = pack_header(TYPE_START, 0, START_BODY.size)
 def command(session: Session, file: str, given: tuple[str, ...], allow_newer: bool, as_json: bool) -> None:
     """Say what FILE holds: machine, record types, sizes, who wrote it. Reads its head and tail only."""
     path = file.removeprefix("dctx:")
-    if not given and _is_image(path):
-        image = open_image(path, allow_newer=allow_newer)
-        value = describe_image(image)
-        image.close()
+    if not given and path != "-" and _is_image(path):
+        value = _describe_file(path, allow_newer=allow_newer)
     else:
         value = _describe_foreign(session, file, given, allow_newer)
     if as_json:
@@ -47,6 +45,14 @@ def _is_image(path: str) -> bool:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:  # the ordinary road opens it again, and says why it cannot
         return False
+
+
+def _describe_file(path: str, *, allow_newer: bool) -> dict[str, Any]:
+    image = open_image(path, allow_newer=allow_newer)
+    try:
+        return describe_image(image)
+    finally:
+        image.close()
 
 
 def describe_image(image: Image) -> dict[str, Any]:
@@ -98,7 +104,7 @@ def _describe_foreign(session: Session, file: str, given: tuple[str, ...], allow
     format_ = session.format_of(reference)
     session.check_options(given, [format_])
     if format_.scheme == "dctx":
-        return describe_image(open_image(reference.location, allow_newer=allow_newer))
+        return _describe_file(reference.location, allow_newer=allow_newer)
     domain = session.open_as(format_, reference, operation)
     return {
         "file": file,

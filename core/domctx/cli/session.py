@@ -48,6 +48,7 @@ class Session:
     def registry(self) -> Registry:
         """The resolved plugins; found and imported when first asked for."""
         if self._registry is None:
+            from domctx.cli.run import COMMANDS
             from domctx.discovery import entry_points
             from domctx.manager import Manager
             from domctx.references import IMAGE_FORMAT
@@ -55,7 +56,7 @@ class Session:
 
             disabled = os.environ.get("DOMCTX_DISABLE_PLUGINS", "")
             manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
-            self._registry = Registry.resolve(manager, [IMAGE_FORMAT])
+            self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS)
             for plugin in manager.broken():
                 self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")
         return self._registry
@@ -202,6 +203,10 @@ class Session:
 
         with shown(operation, what, total, mode="none" if self.quiet else self.progress):
             yield
+
+    def on_exit(self, close: Callable[[], None]) -> None:
+        """Call ``close`` when the command ends."""
+        self._exits.callback(close)
 
     def close(self) -> None:
         """Close everything that was opened."""

@@ -13,6 +13,7 @@ from domctx.api import Domain
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
+from domctx.disk import refused
 from domctx.errors import UsageError
 from domctx.image import open_image
 from domctx.image_domain import ImageDomain
@@ -33,7 +34,6 @@ def command(
 ) -> None:
     """Show the records of FILE field by field: all, those of one TYPE, or one INSTANCE of it."""
     operation = session.operation(given, allow_newer=allow_newer)
-    session.check_options(given, [session.format_of(session.reference(file))] if file != "-" else [])
     wanted, instance = _wanted(record)
     domain = as_image(session, session.open(file, given, operation), operation)
     records = (attrs.asdict(shown) for shown in show(domain, wanted, instance))
@@ -62,11 +62,16 @@ def as_image(session: Session, domain: Domain, operation: Operation) -> ImageDom
     """The domain itself where it is an image; else an image of it, saved to a file that has no name."""
     if isinstance(domain, ImageDomain):
         return domain
-    with tempfile.NamedTemporaryFile() as file:
-        sink = FileSink(file.fileno(), file.name)
-        save(domain, sink, session.registry, operation)
-        sink.close()
-        return ImageDomain(open_image(file.name), session.registry, operation)
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            sink = FileSink(file.fileno(), file.name)
+            save(domain, sink, session.registry, operation)
+            sink.close()
+            image = open_image(file.name)
+    except OSError as error:
+        raise refused(error, tempfile.gettempdir()) from error
+    session.on_exit(image.close)
+    return ImageDomain(image, session.registry, operation)
 
 
 def lines(value: Any, indent: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
-from domctx.errors import DomctxError, PluginError, UsageError
+from domctx.errors import DomainError, DomctxError, PluginError, UsageError
 from domctx.image import open_image
 from domctx.references import IMAGE, Reference
 from domctx.verify import Report, verify_foreign, verify_image, verify_stream
@@ -49,7 +49,7 @@ def _verify(session: Session, file: str, operation: Operation) -> Report:
         return verify_stream(FileSource(sys.stdin.fileno(), "standard input"), session.registry, operation)
     try:
         return _verify_file(session, session.seekable(reference), operation)
-    except (PluginError, UsageError):
+    except (PluginError, UsageError, DomainError):  # these say nothing about what is in the file
         raise
     except DomctxError as error:
         return Report(problems=(error.at(file=str(reference)),), coverage=())
