@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-import pluggy
 
 from domctx.api import RecordType, Transformed
 from domctx.errors import DomctxError, PluginError
 from domctx.manager import Manager, Plugin
+
+if TYPE_CHECKING:
+    import pluggy
 
 T = TypeVar("T")
 Handler = Callable[..., None]

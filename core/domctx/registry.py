@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -39,8 +39,9 @@ class BoundType:
 class Registry:
     """What the enabled plugins gave. Made by ``Registry.resolve``; read only afterwards."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, commands: Iterable[str] = ()) -> None:
         self.manager = manager
+        self._core_commands = frozenset(commands)
         self.types: dict[int, BoundType] = {}
         self._claimed: dict[int, tuple[RecordType, Plugin]] = {}
         self.formats: dict[str, tuple[Format, Plugin]] = {}
@@ -48,14 +49,14 @@ class Registry:
         self.providers: list[tuple[StateProvider, Plugin]] = []
 
     @classmethod
-    def resolve(cls, manager: Manager, formats: Sequence[Format] = ()) -> Registry:
-        """Ask every loaded plugin for what it adds; ``formats`` are the core's own.
+    def resolve(cls, manager: Manager, formats: Sequence[Format] = (), commands: Iterable[str] = ()) -> Registry:
+        """Ask every loaded plugin for what it adds; ``formats``, and ``commands`` by name, are the core's own.
 
         A plugin that raises, returns the wrong type, or claims what another has already is broken and left out, and
         the others are asked again without it.
         """
         while True:
-            registry = cls(manager)
+            registry = cls(manager, commands)
             registry.formats = {own.scheme: (own, CORE) for own in formats}
             broken = registry._ask()
             if broken is None:
@@ -106,6 +107,8 @@ class Registry:
                 self._add_type(plugin, item)
             case Format():
                 _claim(self.formats, item.scheme, (item, plugin), "scheme")
+            case Command() if item.name in self._core_commands:
+                raise _conflict(f"command {item.name!r}", CORE)
             case Command():
                 _claim(self.commands, item.name, (item, plugin), "command")
             case _:  # a StateProvider: there are no other hooks

@@ -85,6 +85,14 @@ def test_core_scheme_is_taken() -> None:
     assert causes(registry) == {"acme:main": "scheme 'dctx' is claimed by domctx:core already"}
 
 
+def test_core_commands_are_taken() -> None:
+    """The core's own commands cannot be claimed."""
+    manager = manager_of({"acme": plugin(commands=[Command("info", "", "")])})
+    registry = Registry.resolve(manager, [], ["info"])
+    assert causes(registry) == {"acme:main": "command 'info' is claimed by domctx:core already"}
+    assert registry.commands == {}
+
+
 def test_bundled_plugins_claim_first() -> None:
     """Where a third party claims what a bundled plugin has, the third party is broken, whatever its name."""
     bundled = changed(code=0x0001_0999, name="COUNTER")

@@ -56,7 +56,12 @@ class Group(click.Group):
             return _import(COMMANDS[cmd_name][0])
         session: Session = ctx.ensure_object(Session)
         found = session.registry.commands.get(cmd_name)
-        return _import(found[0].target) if found is not None else None
+        if found is None:
+            return None
+        from domctx.handlers import guard
+
+        command, plugin = found
+        return guard(lambda: _import(command.target), [plugin])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in ``--help``, without importing any."""
