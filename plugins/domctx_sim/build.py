@@ -15,7 +15,7 @@ from domctx.publish import publish_directory
 from domctx_sim.builder import Order, build
 from domctx_sim.dom0 import Dom0
 from domctx_sim.kernel_image import read_image, read_limited
-from domctx_sim.layout import MAX_NAME
+from domctx_sim.layout import MAX_NAME, MAX_VIFS
 from domctx_sim.machine import Machine
 from domctx_sim.plugin import OPTIONS
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT
@@ -42,7 +42,14 @@ def memory_pages(text: str) -> int:
 @click.option("--memory", required=True, metavar="SIZE", help="memory of the domain, for instance 64M")
 @click.option("--initrd", type=click.Path(path_type=Path), help="a file that the guest finds in its memory")
 @click.option("--cmdline", default="", metavar="TEXT", help="the guest's command line")
-@click.option("--vifs", default=1, metavar="N", show_default=True, help="virtual network interfaces")
+@click.option(
+    "--vifs",
+    type=click.IntRange(0, MAX_VIFS),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="virtual network interfaces",
+)
 @click.option("--name", metavar="NAME", help="the domain's name  [default: the kernel's file name]")
 @options.given
 @options.force

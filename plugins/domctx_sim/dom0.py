@@ -71,7 +71,7 @@ class Dom0:
         domain = self._domain(operation.domain)
         if domain.context:
             raise DomainError("the domain is built already", got=f"domain {domain.id}")
-        if operation.num_vifs > MAX_VIFS:
+        if not 0 <= operation.num_vifs <= MAX_VIFS:
             raise DomainError("too many network interfaces", expected=f"at most {MAX_VIFS}", got=operation.num_vifs)
         cpu = decode(FullExecutionContext, operation.context)
         check_ldt(cpu.ldt_base, cpu.ldt_ents)

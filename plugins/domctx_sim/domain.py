@@ -32,12 +32,8 @@ class SimDomain:
     def __init__(self, location: str) -> None:
         """Open the machine beside other readers. Raises DomainError."""
         self.location = location
-        self.sim = Machine(Path(location))
-        try:
-            self._domain = self.sim.domain
-        except BaseException:
-            self.sim.close()
-            raise
+        self.sim = Machine.with_domain(Path(location))
+        self._domain = self.sim.domain
         self._paused = False
 
     @property

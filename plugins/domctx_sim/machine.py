@@ -54,6 +54,15 @@ class Machine:
         metadata.write(folder, None)
         return cls(folder, writable=True)
 
+    @classmethod
+    def with_domain(cls, folder: Path, *, writable: bool = False) -> Machine:
+        """Open a machine that has a domain. Raises DomainError where it has none, and as ``Machine``."""
+        machine = cls(folder, writable=writable)
+        if not machine.domains:
+            machine.close()
+            raise DomainError("the machine has no domain", file=str(folder))
+        return machine
+
     @property
     def domain(self) -> DomainRecord:
         """The machine's domain. Raises DomainError where it has none."""

@@ -51,5 +51,5 @@ def domctx_commands() -> Sequence[Command]:
     """``build`` and ``make-guest``."""
     return [
         Command("build", "build a domain from a kernel image in a new simulated machine", "domctx_sim.build:command"),
-        Command("make-guest", "wrap a flat binary as a kernel image", "domctx_sim.make_guest:command"),
+        Command("make-guest", "wrap a flat binary as a kernel image", "domctx_sim.wrap:command"),
     ]

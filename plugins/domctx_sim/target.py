@@ -13,7 +13,17 @@ import numpy as np
 from domctx.api import Machine as Description, RamBlock, StateKey
 from domctx.errors import DomainError, UsageError
 from domctx.publish import publish_directory
-from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, GdtContext, PageTablesContext
+from domctx.states import (
+    CLOCK,
+    GDT,
+    MEMORY,
+    PAGE_TABLES,
+    SHARED_INFO,
+    VCPUS,
+    GdtContext,
+    PageTablesContext,
+    SharedInfoContext,
+)
 from domctx_clock import StoredClock
 from domctx_cpu import StoredVcpus
 from domctx_cpu.contexts import decode_context
@@ -74,15 +84,9 @@ class _Incoming:
             home=self.home,
             cpu=decode_context(contexts[0]),
             gdt=gdts.get(0, GdtContext((), 0)),
-            shared_info=self._shared_page(),
+            shared_info=check_shared_info(self.shared_info.context),
             page_tables=self._tables(),
         )
-
-    def _shared_page(self) -> bytes:
-        context = self.shared_info.context
-        if context is None:
-            raise DomainError("the shared-info page is missing")
-        return check_shared_info(context.abi, context.page)
 
     def _tables(self) -> PageTablesContext:
         context = self.page_tables.context
@@ -96,13 +100,14 @@ class _Incoming:
         return attrs.evolve(context, types=np.where(told == UNTOLD, context.types, told))
 
 
-def check_shared_info(abi: str, page: bytes) -> bytes:
-    """The page, where it is one of Xen 2004's. Raises DomainError."""
-    if abi != ABI or len(page) != PAGE_SIZE:
-        raise DomainError(
-            "the shared-info page is of another ABI", expected=f"{ABI}, {PAGE_SIZE}", got=f"{abi}, {len(page)}"
-        )
-    return page
+def check_shared_info(context: SharedInfoContext | None) -> bytes:
+    """The page, where there is one and it is one of Xen 2004's. Raises DomainError."""
+    if context is None:
+        raise DomainError("the shared-info page is missing")
+    found = (context.abi, len(context.page))
+    if found != (ABI, PAGE_SIZE):
+        raise DomainError("the shared-info page is of another ABI", expected=(ABI, PAGE_SIZE), got=found)
+    return context.page
 
 
 def check_description(machine: Description) -> RamBlock:

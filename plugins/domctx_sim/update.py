@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from domctx.api import Machine as Description, StateKey
-from domctx.states import CLOCK, SHARED_INFO
+from domctx.states import CLOCK, SHARED_INFO, SharedInfoContext
 from domctx_clock import StoredClock
 from domctx_shared_info import StoredSharedInfo
 from domctx_sim.domain import SCHEME
+from domctx_sim.layout import ABI
 from domctx_sim.machine import Machine
 from domctx_sim.target import check_shared_info
 
@@ -20,15 +21,20 @@ T = TypeVar("T")
 
 
 class SimUpdate:
-    """A Target over one machine; the machine is held alone, and changed by ``commit`` only."""
+    """A Target over one machine; the machine is held alone, and changed by ``commit`` only.
+
+    Its states begin with what the machine has: a v10 record takes over only parts of it.
+    """
 
     scheme = SCHEME
 
     def __init__(self, location: str) -> None:
         """Open the machine. Raises DomainError where it is none, or in use."""
         self.location = location
-        self._machine = Machine(Path(location), writable=True)
-        self._shared_info, self._clock = StoredSharedInfo(), StoredClock()
+        self._machine = Machine.with_domain(Path(location), writable=True)
+        domain = self._machine.domain
+        page = self._machine.frames.words[domain.shared_info_frame].tobytes()
+        self._shared_info, self._clock = StoredSharedInfo(SharedInfoContext(ABI, page)), StoredClock(domain.tsc)
         self._states: Mapping[StateKey[Any], Any] = {SHARED_INFO: self._shared_info, CLOCK: self._clock}
 
     def prepare(self, machine: Description) -> None:
@@ -42,13 +48,10 @@ class SimUpdate:
     def commit(self) -> None:
         """Write what came. Raises DomainError where it is no page of 2004, or the disk refuses."""
         domain = self._machine.domain
-        context = self._shared_info.context
-        if context is not None:
-            page = np.frombuffer(check_shared_info(context.abi, context.page), np.uint8)
-            self._machine.write(np.array([domain.shared_info_frame]), page, domain.id)
-        if self._clock.tsc is not None:
-            domain.tsc = self._clock.tsc
-            self._machine.save_domain()
+        page = np.frombuffer(check_shared_info(self._shared_info.context), np.uint8)
+        self._machine.write(np.array([domain.shared_info_frame]), page, domain.id)
+        domain.tsc = self._clock.tsc
+        self._machine.save_domain()
         self._machine.close()
 
     def abort(self) -> None:

@@ -14,7 +14,8 @@ from domctx.publish import publish
 from domctx.sinks import FileSink
 from domctx_sim.kernel_image import make_guest, read_limited
 
-_LIMIT: Final = 1 << 30
+LIMIT: Final = 1 << 30
+"""Octets of the largest binary that is wrapped."""
 
 
 @click.command("make-guest")
@@ -26,8 +27,8 @@ _LIMIT: Final = 1 << 30
 @click.pass_obj
 def command(session: Session, payload: Path, load_address: str, output: Path, packed: bool, force: bool) -> None:
     """Wrap PAYLOAD, a flat i386 binary that is entered at its first octet, as a XenGuest image."""
-    octets = read_limited(payload, _LIMIT)
-    if len(octets) > _LIMIT:
+    octets = read_limited(payload, LIMIT)
+    if len(octets) > LIMIT:
         raise UsageError("the flat binary is larger than any guest", file=str(payload), expected="at most 1 GiB")
     image = make_guest(octets, address_of(load_address), packed=packed)
     with publish(output, force=force) as file:

@@ -1,0 +1,123 @@
+"""A real guest is saved, loaded into other frames and goes on: afterwards it equals a twin that was never saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domctx.cli.run import run
+from domctx_sim.kernel_image import KernelImage, make_guest, read_image
+from domctx_sim.machine import Machine
+from domctx_sim.p2m import machine_p2m
+from helpers.emulator import run_guest
+from helpers.machines import BASE, built, copied, told_of
+
+COUNTER, PAGES = 64, 1024
+
+GUEST = bytes.fromhex(
+    "8b16"  # mov edx, [esi]             start_info.nr_pages
+    "bb000004c0"  # mov ebx, 0xc0040000        page 64 holds the counter
+    "89d5"  # mov ebp, edx
+    "c1e50c"  # shl ebp, 12
+    "81c5000000c0"  # add ebp, 0xc0000000        shared_info, one page past the end
+    "bf000008c0"  # mov edi, 0xc0080000        a table that is written from page 128 on
+    # next:
+    "ff03"  # inc dword [ebx]
+    "8b03"  # mov eax, [ebx]
+    "69c00d661900"  # imul eax, eax, 1664525
+    "055ff36e3c"  # add eax, 1013904223
+    "50"  # push eax                   the stack lies over the reserved pages
+    "8907"  # mov [edi], eax             every so often across two pages
+    "81c7ff0f0000"  # add edi, 0xfff
+    "81ff000020c0"  # cmp edi, 0xc0200000
+    "7205"  # jb same
+    "bf000008c0"  # mov edi, 0xc0080000
+    # same:
+    "8b8588010000"  # mov eax, [ebp + 392]       shared_info.cpu_freq
+    "014304"  # add [ebx + 4], eax
+    "58"  # pop eax
+    "ff85f80f0000"  # inc dword [ebp + 0xff8]    the end of the shared page
+    "ebc9"  # jmp next
+)
+SETUP, LOOP = 6, 14
+"""Instructions before the loop, and in one turn of it that does not begin the table anew."""
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Path:
+    """A machine with the guest in 4 MiB, not started yet."""
+    (tmp_path / "guest.img").write_bytes(make_guest(GUEST, BASE, packed=True))
+    image = read_image(tmp_path / "guest.img", 1 << 22)
+    assert image == KernelImage(BASE, GUEST)
+    return built(tmp_path / "guest", image=image, pages=PAGES, initrd=b"initrd" * 3000, command_line="count")
+
+
+def memory(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
+    """The guest's canonical memory: u32[pages, 1024]."""
+    return np.frombuffer(told_of(folder)["memory"], np.uint32).reshape(-1, 1024)
+
+
+def test_the_guest_counts(guest: Path) -> None:
+    """The guest runs through its page tables: it counts, writes across pages, and reaches the shared page."""
+    turns = 1000
+    run_guest(guest, SETUP + LOOP * turns + 3)
+    pages = memory(guest)
+    assert pages[COUNTER, 0] == turns + 1
+    assert pages[COUNTER, 1] == turns * 1_000_000_000 % (1 << 32)
+    assert np.count_nonzero(pages[128:512].any(axis=1)) > 300
+    shared = np.frombuffer(told_of(guest)["shared_info"].page, np.uint32)
+    assert shared[0xFF8 // 4] == turns
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2000), (1, 999), (SETUP + 5, 7777), (12345, 54321), (20003, 0)])
+def test_twins(guest: Path, tmp_path: Path, before: int, after: int) -> None:
+    """Whenever the guest is saved: loaded into other frames it goes on as its twin that was never saved."""
+    twin = built(
+        tmp_path / "twin",
+        seed=77,
+        image=KernelImage(BASE, GUEST),
+        pages=PAGES,
+        initrd=b"initrd" * 3000,
+        command_line="count",
+    )
+    run_guest(twin, before + after)
+    run_guest(guest, before)
+    assert run(["save", f"sim:{guest}", str(tmp_path / "a.dctx")]) == 0
+    assert run(["load", str(tmp_path / "a.dctx"), f"sim:{tmp_path / 'moved'}", "-O", "seed=3"]) == 0
+    run_guest(tmp_path / "moved", after)
+    _same(told_of(tmp_path / "moved"), told_of(twin))
+    assert run(["diff", f"sim:{tmp_path / 'moved'}", f"sim:{twin}"]) == 0
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """What two domains tell is the same but for their run state."""
+    assert one.keys() == other.keys()
+    for name in one:
+        assert one[name] == other[name], name
+
+
+def test_moved_again_and_again(guest: Path, tmp_path: Path) -> None:
+    """A guest that is moved every 997 instructions equals its twin, and is never twice in the same frames."""
+    twin = copied(guest, tmp_path / "twin", seed=50)
+    place, frames = guest, set()
+    for move in range(6):
+        run_guest(place, 997)
+        with Machine(place) as machine:
+            frames.add(tuple(machine_p2m(machine, machine.domain)[:200].tolist()))
+        place = copied(place, tmp_path / f"move{move}", seed=100 + move)
+    run_guest(twin, 6 * 997)
+    _same(told_of(place), told_of(twin))
+    assert len(frames) == 6
+
+
+def test_saving_does_not_touch_the_guest(guest: Path, tmp_path: Path) -> None:
+    """The guest that was saved goes on where it was, as if nothing had been."""
+    twin = copied(guest, tmp_path / "twin")
+    run_guest(guest, 5000)
+    assert run(["save", f"sim:{guest}", str(tmp_path / "a.dctx")]) == 0
+    run_guest(guest, 5000)
+    run_guest(twin, 10000)
+    _same(told_of(guest), told_of(twin))
