@@ -1,0 +1,201 @@
+"""A QEMU migration stream as a Domain."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+
+from domctx.api import FormatContext, Machine, RamBlock, StateKey
+from domctx.errors import DomctxError, UnsupportedError
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, PageKind
+from domctx_foreign import StoredForeign
+from domctx_qemu import StoredDevices
+from domctx_qemu_stream import vmdesc
+from domctx_qemu_stream.configuration import read_configuration
+from domctx_qemu_stream.cpu import CPU, architecture_of
+from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
+from domctx_qemu_stream.layout import IGNORE_SHARED, RAM, SCHEME
+from domctx_qemu_stream.memory import QemuMemory, Rows
+from domctx_qemu_stream.parts import Tail, head_parts, tail_extents
+from domctx_qemu_stream.placement import Board, board_of, place
+from domctx_qemu_stream.runs import Place, Settled
+from domctx_qemu_stream.sections import Elements
+
+T = TypeVar("T")
+
+HYPERVISOR: Final = "qemu"
+GLOBAL_STATE: Final = "globalstate"
+RUNNING: Final = b"running\0"
+NAME_OFFSET: Final = 4
+"""Where the run state's name stands in the section."""
+
+
+class QemuDomain:
+    """An opened stream: indexed when something of it is first asked for, and read at random from then on."""
+
+    scheme = SCHEME
+    one_pass = False
+
+    def __init__(self, file: StreamFile, note: Callable[[str], None]) -> None:
+        self.location = file.name
+        self.file = file
+        self._note = note
+
+    @functools.cached_property
+    def elements(self) -> Elements:
+        """What the stream is made of. Raises StreamError, UnsupportedError where not even its head can be read."""
+        with in_file(self.location):
+            elements = Elements(self.file, read_configuration(self.file), vmdesc.find(self.file))
+            elements.walk()
+        self._tell(elements)
+        return elements
+
+    @functools.cached_property
+    def machine(self) -> Machine:
+        """What the stream tells of the machine; its name is that of the machine type."""
+        elements = self.elements
+        return Machine(
+            name=elements.configuration.machine or self.board.name,
+            architecture=architecture_of(section for section in self.sections if section.name == CPU),
+            hypervisor=HYPERVISOR,
+            blocks=self.blocks,
+            vcpus=tuple(sorted({section.instance for section in elements.devices if section.name == CPU})),
+            run_state=self._run_state(),
+            uuid=elements.configuration.uuid,
+        )
+
+    @functools.cached_property
+    def board(self) -> Board:
+        """The kind of machine."""
+        names = {section.name for section in self.elements.devices}
+        wire = self.elements.ram.blocks if self.elements.ram is not None else []
+        return board_of(self.elements.configuration.machine, names, wire)
+
+    @functools.cached_property
+    def blocks(self) -> tuple[RamBlock, ...]:
+        """The RAM blocks with their places."""
+        return place(self.elements.ram.blocks, self.board) if self.elements.ram is not None else ()
+
+    @functools.cached_property
+    def sections(self) -> Sequence[DeviceSection]:
+        """The device sections. Raises CutError."""
+        found = []
+        for section in self.elements.devices:
+            octets = self.file.take(section.start, section.stop - section.start, f"section {section.name!r}")
+            description = vmdesc.kept(section.description) if section.description is not None else None
+            found.append(DeviceSection(section.name, section.instance, section.version, octets, description))
+        return found
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The provider of a state, or None.
+
+        Raises DomctxError: FOREIGN_TAIL where the stream was not read to its end, MEMORY where that is within its RAM.
+        """
+        with in_file(self.location):
+            if key not in self._providers:
+                return None
+            return cast("T", self._state(key))
+
+    def owned_states(self) -> Sequence[StateKey[Any]]:
+        """What the stream holds; FOREIGN_TAIL also where its end was not reached."""
+        return tuple(self._providers)
+
+    def pause(self) -> None:
+        """A file does not run."""
+
+    def unpause(self) -> None:
+        """A file does not run."""
+
+    def close(self) -> None:
+        """Close the file and the spool of pages that were packed."""
+        elements = self.__dict__.get("elements")
+        if elements is not None and elements.ram is not None:
+            elements.ram.spool.close()
+        self.file.close()
+
+    @functools.cached_property
+    def _providers(self) -> Mapping[StateKey[Any], Callable[[], Any]]:
+        elements = self.elements
+        found: dict[StateKey[Any], Callable[[], Any]] = {
+            FOREIGN_HEAD: lambda: StoredForeign(head_parts(elements)),
+        }
+        if self.blocks:
+            found[MEMORY] = self._memory
+        if elements.devices:
+            found[DEVICES] = lambda: StoredDevices(self.sections)
+        extents = list(tail_extents(elements, self.file.size))
+        if extents or elements.problem is not None:
+            found[FOREIGN_TAIL] = lambda: self._tail(extents)
+        return found
+
+    @functools.cached_property
+    def _state(self) -> Callable[[StateKey[Any]], Any]:
+        return functools.cache(lambda key: self._providers[key]())
+
+    def _tail(self, extents: Sequence[Any]) -> Tail:
+        if self.elements.problem is not None:
+            raise self.elements.problem
+        return Tail(self.file, extents)
+
+    def _memory(self) -> QemuMemory:
+        elements = self.elements
+        ram = elements.ram
+        if ram is None or not elements.ram_ended:
+            raise elements.problem or CutError(f"the stream ends before section {RAM!r} does", offset=self.file.size)
+        runs = [each.settle() for each in ram.runs]
+        missing = [self._missing(settled, block) for settled, block in zip(runs, self.blocks, strict=True)]
+        short = sum(settled.told for settled in runs) < sum(block.pages for block in self.blocks)
+        if ram.flushed or (short and not ram.carried and PageKind.ZERO in missing):
+            raise _in_channels()
+        places: dict[int, Rows] = {Place.STREAM: self.file, Place.SPOOL: ram.spool}
+        return QemuMemory(self.location, self.blocks, runs, missing, places)
+
+    def _missing(self, runs: Settled, block: RamBlock) -> PageKind:
+        """What the pages of a block are of which the stream does not tell."""
+        ignored = IGNORE_SHARED in self.elements.configuration.capabilities and not len(runs.firsts)
+        if ignored:
+            self._note(f"RAM block {block.name!r} was shared memory, and is not in the stream: its pages are absent")
+        return PageKind.ABSENT if ignored else PageKind.ZERO
+
+    def _run_state(self) -> str:
+        for section in self.sections:
+            if section.name == GLOBAL_STATE and section.octets[NAME_OFFSET:].startswith(RUNNING):
+                return "running"
+        return "paused"
+
+    def _tell(self, elements: Elements) -> None:
+        for message in _notes(elements, self.file.size):
+            self._note(f"{self.location}: {message}")
+
+
+def _notes(elements: Elements, size: int) -> Iterator[str]:
+    if elements.problem is not None:
+        yield f"not read to its end: {elements.problem}"
+    if elements.end is not None and elements.end < size:
+        yield f"0x{size - elements.end:x} octets stand behind the end of the stream; they are kept"
+    if elements.searched:
+        names = ", ".join(sorted(elements.searched)[:8])
+        yield f"nothing tells how long these sections are, their ends were searched: {names}"
+
+
+def _in_channels() -> DomctxError:
+    return UnsupportedError(
+        "the pages of this stream travelled in channels of their own (multifd)",
+        hint="give the file of each: -O channel=FILE, once for each channel",
+    )
+
+
+def open_domain(path: str, context: FormatContext) -> QemuDomain:
+    """Open a stream. Raises DomctxError where its head cannot be read; what else is wrong is told, and told again.
+
+    The states of what could not be read refuse.
+    """
+    file = open_file(path)
+    domain = QemuDomain(file, context.note)
+    try:
+        _ = domain.elements
+    except BaseException:
+        domain.close()
+        raise
+    return domain

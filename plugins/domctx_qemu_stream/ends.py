@@ -1,0 +1,104 @@
+"""Where a section ends whose layout nobody told (formats/qemu.md 1.6, 1.9)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from domctx.errors import StreamError
+from domctx_qemu_stream.cursor import Cursor
+from domctx_qemu_stream.files import StreamFile
+from domctx_qemu_stream.layout import FOLLOWING, MAX_SECTION, Element
+
+FOOTER_SIZE: Final = 5
+HEADER: Final = re.compile(rb"[\x01\x04]\x00\x00[\x00-\xff]{2}([\x01-\xff])", re.DOTALL)
+"""How a section begins that names itself: ids are small, names are not empty."""
+PRINTABLE: Final = re.compile(rb"[!-~ ]+")
+OVERLAP: Final = 512
+"""Octets that hold the longest header."""
+PIECE: Final = 1 << 20
+MAX_SCAN: Final = 4 << 30
+"""Octets that are searched for the end of one section."""
+
+BLOCK_CHUNK: Final = 1 << 20
+"""Octets of a piece of a disk in a section of block migration."""
+BLOCK_DEVICE, BLOCK_EOS, BLOCK_PROGRESS, BLOCK_ZERO = 1, 2, 4, 8
+
+
+def footer(identity: int) -> bytes:
+    """The octets behind a section, in a stream that has them."""
+    return bytes((Element.FOOTER,)) + identity.to_bytes(4, "big")
+
+
+def has_footer(file: StreamFile, offset: int, identity: int) -> bool:
+    """Whether the footer of that section stands at ``offset``."""
+    return file.read(offset, FOOTER_SIZE) == footer(identity)
+
+
+def goes_on(file: StreamFile, offset: int, eof: int | None) -> bool:
+    """Whether what stands at ``offset`` can be an element behind a section; EOF only at ``eof``, if that is known."""
+    octets = file.read(offset, OVERLAP)
+    if not octets or octets[0] not in FOLLOWING:
+        return False
+    if octets[0] == Element.EOF:
+        return eof in (None, offset)
+    if octets[0] in (Element.SECTION_START, Element.SECTION_FULL):
+        return _is_header(octets, 0)
+    return len(octets) >= 5
+
+
+def _is_header(octets: bytes, place: int) -> bool:
+    """Whether a section that names itself begins there, as far as one can tell."""
+    found = HEADER.match(octets, place)
+    if found is None:
+        return False
+    name_end = found.end() + found[1][0]
+    numbers = octets[name_end : name_end + 8]
+    named = PRINTABLE.fullmatch(octets, found.end(), name_end) is not None
+    return named and len(numbers) == 8 and numbers[:2] == bytes(2) and numbers[4:7] == bytes(3)
+
+
+def by_footer(file: StreamFile, offset: int, identity: int, eof: int | None) -> int | None:
+    """The first place from ``offset`` on with the footer of that section, and something behind it that can be."""
+    wanted = footer(identity)
+    start = offset
+    while start < min(file.size, offset + MAX_SCAN):
+        octets = file.read(start, PIECE + FOOTER_SIZE)
+        place = octets.find(wanted)
+        while place >= 0:
+            if goes_on(file, start + place + FOOTER_SIZE, eof):
+                return start + place
+            place = octets.find(wanted, place + 1)
+        start += PIECE
+    return None
+
+
+def by_header(file: StreamFile, offset: int, eof: int | None) -> int | None:
+    """The first place from ``offset`` on where a section seems to begin; else where the stream ends.
+
+    That is ``eof``; where it is not known it is the file's last octet, if that is zero.
+    """
+    end = file.size - 1 if eof is None else eof
+    octets = file.read(offset, min(end + 1 - offset, MAX_SECTION))
+    place = octets.find(Element.SECTION_FULL)
+    while place >= 0:
+        if _is_header(octets[place : place + OVERLAP], 0):
+            return offset + place
+        place = octets.find(Element.SECTION_FULL, place + 1)
+    return end if offset + len(octets) == end + 1 and octets[-1] == Element.EOF else None
+
+
+def of_block(file: StreamFile, offset: int) -> int:
+    """Behind a section of block migration: words of flags and sectors, each with what it tells. Raises StreamError."""
+    cursor = Cursor(file, offset)
+    while True:
+        at = cursor.offset
+        flags = cursor.number(8, "block migration") & 0x1FF
+        if flags & BLOCK_EOS:
+            return cursor.offset
+        if flags & ~(BLOCK_DEVICE | BLOCK_PROGRESS | BLOCK_ZERO):
+            raise StreamError("a word of block migration has flags that cannot be", offset=at, got=f"0x{flags:03x}")
+        if flags & BLOCK_DEVICE:
+            cursor.text("block migration")
+            if not flags & BLOCK_ZERO:
+                cursor.skip(BLOCK_CHUNK, "block migration")

@@ -1,0 +1,108 @@
+"""The pages of a stream, read straight from the file wherever they stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domctx.api import RamBlock
+from domctx.errors import DomainError
+from domctx.states import PageBatch, PageKind
+from domctx_qemu_stream.layout import PAGE_SIZE
+from domctx_qemu_stream.runs import Place, Settled, stride
+
+CHUNK: Final = 1024
+"""Pages that are read at once where words stand between them."""
+
+
+class Rows(Protocol):
+    """Where pages can be read."""
+
+    def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
+        """Fill ``goal`` u8[n, m] from ``offset`` on."""
+
+
+class QemuMemory:
+    """MEMORY of an opened stream; nothing can be stored.
+
+    ``missing`` says for each block what a page is of which the stream does not tell.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        blocks: Sequence[RamBlock],
+        runs: Sequence[Settled],
+        missing: Sequence[PageKind],
+        places: Mapping[int, Rows],
+    ) -> None:
+        self._name, self._blocks = name, tuple(blocks)
+        self._runs, self._missing, self._places = runs, missing, places
+
+    @property
+    def blocks(self) -> Sequence[RamBlock]:
+        """The blocks, in the order in which the stream lists them."""
+        return self._blocks
+
+    def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
+        """Every page of every block, ascending; the arrays are valid until the next step. Raises StreamError."""
+        buffer = np.empty((pages, PAGE_SIZE), np.uint8)
+        for index, block in enumerate(self._blocks):
+            for first in range(0, block.pages, pages):
+                yield self._batch(index, first, min(pages, block.pages - first), buffer)
+
+    def read(self, block: int, first: int, count: int) -> PageBatch:
+        """Pages at random. Raises DomainError outside of the block."""
+        if not 0 <= block < len(self._blocks):
+            raise DomainError("there is no such RAM block", expected=f"below {len(self._blocks)}", got=block)
+        pages = self._blocks[block].pages
+        if first < 0 or count < 0 or first + count > pages:
+            expected, got = f"pages below 0x{pages:x}", f"0x{first:x} + 0x{count:x}"
+            raise DomainError("there are no such pages", file=self._name, expected=expected, got=got)
+        return self._batch(block, first, count, None)
+
+    def store(self, batch: PageBatch) -> None:
+        """Raises DomainError."""
+        raise DomainError("an opened file takes no pages", file=self._name)
+
+    def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
+        runs = self._runs[block]
+        found = runs.within(first, count)
+        part = slice(found.start, found.stop)
+        lows = np.maximum(runs.firsts[part], first)
+        counts = np.minimum(runs.ends[part], first + count) - lows
+        places = runs.places[part]
+        steps = np.array([stride(place) for place in range(Place.FILE + 1)])[np.minimum(places, Place.FILE)]
+        offsets = runs.offsets[part] + steps * (lows - runs.firsts[part])
+        kinds = np.full(count, self._missing[block], np.uint8)
+        rows = int(counts[places != Place.FILL].sum())
+        goal = np.empty((rows, PAGE_SIZE), np.uint8) if buffer is None else buffer[:rows]
+        fills: list[NDArray[np.uint8]] = []
+        row = 0
+        columns = zip((lows - first).tolist(), counts.tolist(), offsets.tolist(), places.tolist(), strict=True)
+        for low, length, offset, place in columns:
+            if place != Place.FILL:
+                kinds[low : low + length] = PageKind.DATA
+                self._rows(place, offset, goal[row : row + length])
+                row += length
+            elif offset:
+                kinds[low : low + length] = PageKind.FILL
+                fills.append(np.full(length, offset, np.uint8))
+            else:
+                kinds[low : low + length] = PageKind.ZERO
+        return PageBatch(block, first, kinds, goal, np.concatenate(fills) if fills else None)
+
+    def _rows(self, place: int, offset: int, goal: NDArray[np.uint8]) -> None:
+        source = self._places[place]
+        step = stride(place)
+        if step == PAGE_SIZE or len(goal) == 1:
+            source.rows(offset, goal)
+            return
+        for start in range(0, len(goal), CHUNK):
+            part = goal[start : start + CHUNK]
+            octets = np.empty((1, len(part) * step - (step - PAGE_SIZE)), np.uint8)
+            source.rows(offset + start * step, octets)
+            part[:] = np.ndarray(part.shape, np.uint8, octets.data, 0, (step, 1))

@@ -1,0 +1,106 @@
+"""Where QEMU's x86 machines put their RAM in guest-physical memory (formats/qemu.md 2.3, 2.6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import attrs
+
+from domctx.api import Placement, RamBlock
+from domctx_qemu_stream.blocks import FLAT, WireBlock
+
+HIGH: Final = 0x1_0000_0000
+"""Where RAM goes on that does not fit below the devices."""
+PC_LOW: Final = 0xE000_0000
+GIGABYTE_LOW: Final = 0xC000_0000
+Q35_LOW: Final = 0xB000_0000
+Q35_SPLIT: Final = 0x8000_0000
+
+MAIN: Final = ("pc.ram", "microvm.ram", FLAT)
+"""What the main RAM is called where no memory backend gives it a name."""
+APART: Final = re.compile(r"(.*\.(rom|bios|vram|ram)|/rom@.*|.*\.flash[0-9]+|[0-9a-f]{4}:.*)", re.DOTALL)
+"""Blocks that are no main RAM: ROMs, flash, video RAM, tables, and whatever belongs to a PCI device."""
+OBJECT: Final = "/objects/"
+NUMBER: Final = re.compile(r"([0-9]+)")
+OLD_BIOS: Final = 0x2_0000
+"""Octets of the BIOS of pc-i440fx-1.7 and older."""
+PC_VERSION: Final = re.compile(r"pc(?:-i440fx)?-([0-9]+)\.([0-9]+)")
+
+
+@attrs.frozen
+class Board:
+    """A kind of machine: its name, and whether a large memory is split where a gigabyte ends."""
+
+    name: str
+    aligned: bool = True
+
+    def low(self, size: int) -> int:
+        """How much of ``size`` octets of main RAM stands from address 0 on."""
+        if self.name == "q35":
+            low = Q35_SPLIT if size >= Q35_LOW else Q35_LOW
+        elif self.name == "microvm":
+            low = GIGABYTE_LOW
+        else:
+            low = GIGABYTE_LOW if self.aligned and size >= PC_LOW else PC_LOW
+        return min(size, low)
+
+
+def board_of(machine: str | None, sections: Collection[str], blocks: Sequence[WireBlock]) -> Board:
+    """The board of a machine type; without one that is known it is told by the sections and blocks of the stream."""
+    name = machine or ""
+    old_bios = any(block.name == "pc.bios" and block.size <= OLD_BIOS for block in blocks)
+    if name.startswith(("pc-q35", "q35")) or any(section.endswith("/mch") for section in sections):
+        return Board("q35")
+    if name.startswith("microvm") or any(block.name == "microvm.ram" for block in blocks):
+        return Board("microvm")
+    if name == "isapc" or (not name and sections and "PCIBUS" not in sections):
+        return Board("isapc", aligned=False)
+    version = PC_VERSION.match(name)
+    if version is not None:
+        return Board("pc", aligned=int(version[1]) >= 2)
+    return Board("pc", aligned=bool(name) or not old_bios)
+
+
+def main_blocks(blocks: Sequence[WireBlock]) -> list[int]:
+    """Which blocks are the main RAM, in the order of their addresses.
+
+    Several nodes of NUMA are ordered by the numbers in their names where only these differ, else as they are listed.
+    """
+    for name in MAIN:
+        found = [index for index, block in enumerate(blocks) if block.name == name]
+        if found:
+            return found
+    found = [index for index, block in enumerate(blocks) if _is_backend(block.name)]
+    shapes = {NUMBER.sub("0", blocks[index].name) for index in found}
+    if len(shapes) == 1:
+        found.sort(key=lambda index: [int(number) for number in NUMBER.findall(blocks[index].name)])
+    return found
+
+
+def _is_backend(name: str) -> bool:
+    return name.startswith(OBJECT) or APART.fullmatch(name) is None
+
+
+def place(blocks: Sequence[WireBlock], board: Board) -> tuple[RamBlock, ...]:
+    """The blocks with their places; ROMs, video RAM and what is plugged in later have none."""
+    main = main_blocks(blocks)
+    low = board.low(sum(blocks[index].size for index in main))
+    placements: dict[int, tuple[Placement, ...]] = {}
+    start = 0
+    for index in main:
+        placements[index] = tuple(_cut(start, blocks[index].size, low))
+        start += blocks[index].size
+    return tuple(
+        RamBlock(block.name, block.size, placements=placements.get(index, ())) for index, block in enumerate(blocks)
+    )
+
+
+def _cut(start: int, size: int, low: int) -> list[Placement]:
+    """The places of ``size`` octets that begin ``start`` octets into the main RAM, of which ``low`` are low."""
+    below = max(0, min(size, low - start))
+    found = [Placement(start, 0, below)] if below else []
+    if size > below:
+        found.append(Placement(HIGH + start + below - low, below, size - below))
+    return found

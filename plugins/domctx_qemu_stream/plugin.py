@@ -1,0 +1,37 @@
+"""The format ``qemu:``; what it does stands in the other rooms, imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from domctx.api import Coverage, Domain, Format, FormatContext
+from domctx.hookspecs import hookimpl
+from domctx_qemu_stream.layout import MAGIC, SCHEME
+
+
+def open_(path: str, context: FormatContext) -> Domain:
+    """An opened stream as a Domain. Raises DomctxError where not even its head can be read."""
+    from domctx_qemu_stream.domain import open_domain
+
+    return open_domain(path, context)
+
+
+def coverage(domain: Domain) -> Iterable[Coverage]:
+    """Which check covers which part of a stream."""
+    from domctx_qemu_stream.check import covered
+
+    return covered(domain)
+
+
+@hookimpl
+def domctx_formats() -> Sequence[Format]:
+    """``qemu:``."""
+    return [
+        Format(
+            scheme=SCHEME,
+            summary="QEMU migration streams, version 3, as migrate and savevm write them",
+            magics=((0, MAGIC),),
+            open=open_,
+            coverage=coverage,
+        )
+    ]

@@ -1,0 +1,95 @@
+"""The corpus of real QEMU streams, and the truth that was recorded of each machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from domctx.states import DEVICES, MEMORY
+from helpers.qemu_corpus import Corpus, opened, wrong_pages
+
+VGA = (0xA_0000, 0xC_0000)
+"""The window of a VGA device: behind it the RAM is not seen."""
+DIFFERENCES: dict[str, tuple[tuple[int, int], ...]] = {
+    "isapc-16m.mig": (VGA, (0xC_0000, 0xC_A000), (0xE_E000, 0x10_0000)),
+    "microvm-16m.mig": ((0xE_F000, 0xF_0000), (0xF_4000, 0x10_0000)),
+    "pc-1.4-16m-smp2.mig": (),
+    "pc-16m.mig": (VGA,),
+    "pc-16m-blockmig.mig": (),
+    "pc-16m-boot32.mig": (),
+    "pc-16m-live-multiround.mig": ((0x20_0000, 0x2E_F000),),
+    "pc-16m-postcopy.fwd.mig": ((0x20_0000, 0x30_0000),),
+    "pc-16m-uuid.mig": (),
+    "pc-16m-xbzrle.mig": (),
+    "pc-2.2-16m.mig": (),
+    "q10-pc-16m-exec.mig": (),
+    "q35-2817m-split.mig": (),
+    "q35-32m-devices.mig": (VGA,),
+}
+"""Where a stream differs from what was dumped of its machine (formats/qemu.md 9.1); nowhere else."""
+DEVICES_OF = {"pc-2.2-16m.mig": 27, "pc-16m-postcopy.fwd.mig": 30, "q35-32m-devices.mig": 47, "pc-16m.mig": 31}
+pytestmark = pytest.mark.corpus
+
+
+@pytest.fixture(scope="module")
+def streams(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The streams, unpacked when they are asked for."""
+    return Corpus(corpus / "qemu", tmp_path_factory.mktemp("corpus"))
+
+
+def truth_of(name: str) -> str:
+    """The name of the truth beside a stream."""
+    return name.removesuffix(".mig").removesuffix(".fwd")
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_memory_is_what_was_dumped(name: str, streams: Corpus, tmp_path: Path) -> None:
+    """Every page is the one that was recorded, but for those that the reference lists."""
+    goal = tmp_path / "memory"
+    domctx(["extract", str(streams.path(name)), "memory", "-o", str(goal)])
+    wrong = wrong_pages(streams.truth(truth_of(name)), goal)
+    assert [hex(page) for page in wrong if not any(low <= page < high for low, high in DIFFERENCES[name])] == []
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_it_is_read_to_its_end(name: str, streams: Corpus) -> None:
+    """The stream has no problem, its last octet is the file's, and every section of a described device fits."""
+    domain = opened(streams.path(name))
+    assert domain.elements.problem is None
+    assert domain.elements.end == domain.file.size
+    described = domain.elements.description is not None
+    assert all((section.description is not None) is described for section in domain.elements.devices)
+    assert len(domain.elements.devices) == DEVICES_OF.get(name, len(domain.elements.devices))
+    assert domain.machine.architecture == "x86_64"
+    assert domain.state(MEMORY) is not None
+    assert domain.state(DEVICES) is not None
+    domain.close()
+
+
+@pytest.mark.parametrize("name", ["pc-16m.mig", "pc-2.2-16m.mig", "pc-16m-blockmig.mig"])
+def test_the_commands_take_it(name: str, streams: Corpus, tmp_path: Path) -> None:
+    """info, verify, show and convert work, and the image is good."""
+    path = str(streams.path(name))
+    for arguments in (["info", path, "--json"], ["verify", path], ["show", path, "--json"]):
+        domctx(arguments)
+    domctx(["convert", path, str(tmp_path / "vm.dctx")])
+    domctx(["verify", str(tmp_path / "vm.dctx")])
+
+
+def test_multifd_is_refused_with_what_to_do(streams: Corpus) -> None:
+    """The main channel alone has no pages: the refusal says how the others are given."""
+    domctx(["info", str(streams.path("pc-16m-multifd-none.ch0"))])
+    failed = domctx(["verify", str(streams.path("pc-16m-multifd-none.ch0"))], expect=1)
+    assert "-O channel=FILE" in failed
+
+
+def domctx(arguments: list[str], expect: int = 0) -> str:
+    """Run a command; what it printed. Its exit code is as expected."""
+    done = subprocess.run(
+        [sys.executable, "-m", "domctx.cli.main", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expect, done.stderr
+    return done.stdout + done.stderr
