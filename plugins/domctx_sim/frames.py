@@ -5,8 +5,10 @@ Writing never goes through the mapping: a full disk is then an error that can be
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,8 @@ from domctx_x86 import PAGE_SIZE
 NAME: Final = "frames"
 """The file's name in a machine's folder."""
 SIZE: Final = MAX_FRAMES * PAGE_SIZE
+_FEW: Final = 16
+"""Fewer frames than these are read through the mapping."""
 
 
 def create_frames(folder: Path) -> None:
@@ -34,6 +38,13 @@ def create_frames(folder: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise refused(error, path) from error
+
+
+def _runs(mfns: Numbers) -> Iterator[tuple[int, Numbers]]:
+    """The runs of consecutive frames in ascending ``mfns``, and the index at which each begins."""
+    starts = np.flatnonzero(np.diff(mfns.astype(np.int64), prepend=-2) != 1)
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(mfns)], strict=False):
+        yield start, mfns[start:end]
 
 
 class Frames:
@@ -66,9 +77,32 @@ class Frames:
         return np.frombuffer(mapping, dtype="<u4").reshape(MAX_FRAMES, WORDS)
 
     def read(self, mfns: Numbers) -> Words:
-        """A copy of the frames ``mfns``, each below 2^20: u32[n, 1024]."""
-        pages: Words = self.words[mfns]
-        return pages
+        """A copy of the frames ``mfns``, each below 2^20: u32[n, 1024]. Raises DomainError where the disk refuses."""
+        if len(mfns) < _FEW:
+            few: Words = self.words[mfns]
+            return few
+        order = np.argsort(mfns, kind="stable")
+        pages = np.zeros((len(mfns), WORDS), "<u4")
+        for start, run in _runs(mfns[order]):
+            self._read_run(run, pages[start : start + len(run)])
+        found = np.empty_like(pages)
+        found[order] = pages
+        return found
+
+    def _read_run(self, run: Numbers, pages: Words) -> None:
+        """Read consecutive frames into zeros; what the file has no room for is zero already."""
+        first, end = int(run[0]) * PAGE_SIZE, (int(run[-1]) + 1) * PAGE_SIZE
+        try:
+            start = os.lseek(self._descriptor, first, os.SEEK_DATA)
+            view = pages.reshape(-1).view(np.uint8).data
+            while start < end:
+                got = os.preadv(self._descriptor, [view[start - first :]], start)
+                if not got:
+                    raise DomainError("the machine's frames end too early", file=str(self._path), offset=start)
+                start += got
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # there is no data up to the end
+                raise refused(error, self._path) from error
 
     def write(self, mfns: Numbers, pages: Pages) -> None:
         """Write ``pages`` (n pages, any shape and type) to the frames ``mfns``, each once. Raises DomainError."""
@@ -77,9 +111,8 @@ class Frames:
         if np.any(np.diff(numbers) <= 0):
             order = np.argsort(numbers, kind="stable")
             numbers, octets = numbers[order], octets[order]
-        starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
-        for run, mfn in zip(np.split(octets, starts[1:]), numbers[starts].tolist(), strict=False):
-            self._write_run(mfn, run)
+        for start, run in _runs(numbers):
+            self._write_run(int(run[0]), octets[start : start + len(run)])
 
     def _write_run(self, mfn: int, octets: Pages) -> None:
         view = octets.reshape(-1).data

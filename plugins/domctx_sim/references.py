@@ -52,7 +52,7 @@ class References:
             raise DomainError(
                 "a frame is in use as something else",
                 expected=f"MFN 0x{mfn:05x} as {USES[use]}",
-                got=USES[FrameType(int(table.type[mfn]))],
+                got=USES.get(int(table.type[mfn]), "something unknown"),
             )
         fresh = unique[(table.type[unique] != use) | ~table.has(unique, FrameFlag.VALIDATED)]
         former = table.type[fresh].copy(), table.flags[fresh].copy()

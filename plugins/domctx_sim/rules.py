@@ -6,7 +6,7 @@ commit 8babea8308.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
@@ -26,7 +26,7 @@ from domctx_x86 import (
 )
 
 L1_FORBIDDEN, L2_FORBIDDEN = I386_2LEVEL.forbidden
-USES: Final = {
+USES: Final[Mapping[int, str]] = {
     FrameType.L1_TABLE: "an L1 page table",
     FrameType.L2_TABLE: "an L2 page table",
     FrameType.GDT: "a frame of a GDT",

@@ -30,7 +30,7 @@ def test_new_frames_take_no_room(tmp_path: Path) -> None:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(mfns=st.lists(st.integers(0, 40), unique=True, max_size=20))
+@given(mfns=st.lists(st.integers(0, 40), unique=True, max_size=41))
 def test_what_is_written_is_read(tmp_path: Path, mfns: list[int]) -> None:
     """Pages written in any order, with gaps or without, stand in their frames; others stay as they are."""
     if not (tmp_path / NAME).exists():
@@ -42,6 +42,38 @@ def test_what_is_written_is_read(tmp_path: Path, mfns: list[int]) -> None:
     assert np.array_equal(frames.read(numbers), words(len(mfns)))
     others = np.setdiff1d(np.arange(41), numbers)
     assert not frames.read(others).any()
+    frames.close()
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=st.sets(st.integers(0, 300), max_size=40), read=st.lists(st.integers(0, 300), max_size=60))
+def test_many_frames_are_read_as_few(tmp_path: Path, written: set[int], read: list[int]) -> None:
+    """Frames in any order, some of them twice and some without room in the file, are read as one by one."""
+    if not (tmp_path / NAME).exists():
+        create_frames(tmp_path)
+    frames = Frames(tmp_path, writable=True)
+    frames.scrub()
+    frames.write(np.array(sorted(written), np.int64), words(len(written)))
+    expected = [frames.words[mfn] for mfn in read]
+    assert np.array_equal(frames.read(np.array(read, np.int64)), np.array(expected).reshape(-1, 1024))
+    frames.close()
+
+
+def test_frames_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that became shorter, and a disk that fails, are told."""
+    create_frames(tmp_path)
+    frames = Frames(tmp_path, writable=True)
+    frames.write(np.arange(100), words(100))
+    os.truncate(tmp_path / NAME, 50 * 4096)
+    with pytest.raises(DomainError, match="frames end too early"):
+        frames.read(np.arange(100))
+
+    def broken(*arguments: object) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "lseek", broken)
+    with pytest.raises(DomainError, match="Input/output error"):
+        frames.read(np.arange(100))
     frames.close()
 
 

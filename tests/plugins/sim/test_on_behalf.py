@@ -153,6 +153,14 @@ def test_foreign_entries(folder: Path) -> None:
             view.pages(0, 64)
 
 
+def test_large_pages(folder: Path) -> None:
+    """A directory that maps a large page, which Xen never lets in, is refused."""
+    with changed(folder) as machine:
+        poke(machine, L2, 3, 5 << 22 | 0x0E7)
+        with pytest.raises(DomainError, match="L2 table PFN 0x0000003f, entry 0x003: an entry maps a large page"):
+            suspend(machine).pages(0, 64)
+
+
 def test_domains_that_cannot_be_suspended(folder: Path) -> None:
     """Without reserved pages, or where they are no more what they were, a domain cannot be suspended on its behalf."""
     with changed(folder) as machine:
@@ -191,8 +199,8 @@ def test_a_domain_that_was_not_built(folder: Path) -> None:
             suspend(machine)
 
 
-def test_processor_in_foreign_frames(folder: Path) -> None:
-    """A page directory or GDT that is no page of the domain is refused."""
+def test_processors_that_cannot_be_saved(folder: Path) -> None:
+    """Bugs 3 and 10 of seed 000: a page directory or GDT that is no page, or no good number, is refused."""
     with changed(folder) as machine:
         cpu = machine.domain.cpu
         for changes, message in (
@@ -201,6 +209,8 @@ def test_processor_in_foreign_frames(folder: Path) -> None:
                 {"gdt_ents": 513, "gdt_frames": (cpu.pt_base >> 12, 7, *[0] * 14)},
                 "a GDT frame is no page of the domain",
             ),
+            ({"pt_base": cpu.pt_base | 8}, "the page-table base is not the address of a page"),
+            ({"gdt_ents": 8193}, "too many entries in the GDT; expected at most 8192, got 8193"),
         ):
             machine.domain.context = encode(attrs.evolve(cpu, **changes))
             with pytest.raises(DomainError, match=message):

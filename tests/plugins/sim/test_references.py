@@ -63,6 +63,13 @@ def test_only_the_owner(bare: Bare) -> None:
         references(bare).take(bare.mfns[2:5], FrameType.WRITABLE, DOMAIN)
 
 
+def test_types_that_there_are_not(bare: Bare) -> None:
+    """A frame table may hold anything: a frame of no known type that is in use is not taken."""
+    bare.machine.table.type[bare.mfns[3]], bare.machine.table.type_count[bare.mfns[3]] = 3, 1
+    with pytest.raises(DomainError, match=r"in use as something else; .* got something unknown"):
+        references(bare).take(bare.mfns[3:4], FrameType.WRITABLE, DOMAIN)
+
+
 @pytest.mark.parametrize("use", [FrameType.GDT, FrameType.LDT])
 def test_descriptors_are_checked(bare: Bare, use: FrameType) -> None:
     """A frame with a bad descriptor cannot be one of a GDT or LDT, and the refusal says which it is."""
