@@ -36,8 +36,10 @@ def exact_size(state: Devices, context: Context) -> int:
 
 
 def show(record: Record, context: Context) -> JSON:
-    """Name, instance, version, size and SHA-256 of the state, its first octets, and the description."""
+    """Name, instance, version, size and SHA-256 of the state, its first octets, its fields, and the description."""
     import hashlib
+
+    from domctx_qemu.fields import decode
 
     section = section_of(record.decode())
     return {
@@ -47,6 +49,7 @@ def show(record: Record, context: Context) -> JSON:
         "size": len(section.octets),
         "sha256": hashlib.sha256(section.octets).hexdigest(),
         "head": section.octets[:HEAD_OCTETS].hex(),
+        "fields": decode(section.description, section.octets),
         "description": cbor_to_json(section.description),
     }
 

@@ -69,7 +69,7 @@ def test_a_reserved_octet_that_is_set_is_refused() -> None:
 
 
 def test_show_tells_the_section() -> None:
-    """``show`` gives name, instance, version, size, digest, the first octets and the description."""
+    """``show`` gives name, instance, version, size, digest, the first octets, its fields and the description."""
     section = timer()
     assert ROAD.show(ROAD.body(StoredDevices([section]))) == {
         "name": "timer",
@@ -78,6 +78,7 @@ def test_show_tells_the_section() -> None:
         "size": 26,
         "sha256": hashlib.sha256(section.octets).hexdigest(),
         "head": section.octets.hex(),
+        "fields": {"cpu_ticks_offset": 1, "unused": 2, "cpu_clock_offset": 123456789, "flags": [0, 0xAA]},
         "description": section.description,
     }
 
