@@ -10,7 +10,7 @@ import attrs
 
 from domctx.api import Difference, Domain, Images, Machine, StateKey
 from domctx.context import HandlerContext, Operation, running
-from domctx.handlers import guard
+from domctx.handlers import guard_each
 from domctx.manifest import Manifest
 from domctx.plan import Carried, Planned, carried_by, plan
 from domctx.records import Ledger, StreamRun, decode_body
@@ -91,7 +91,7 @@ def _compare(bound: BoundType, a: Any, b: Any, context: HandlerContext) -> Itera
     if custom is None:
         yield from _compare_records(bound, _bodies(bound, a, context), _bodies(bound, b, context))
     else:
-        yield from guard(lambda: iter(custom(a, b, context)), bound.suspects)
+        yield from guard_each(lambda: custom(a, b, context), bound.suspects)
 
 
 def _bodies(bound: BoundType, state: Any, context: HandlerContext) -> dict[int, bytes]:

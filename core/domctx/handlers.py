@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -152,6 +152,17 @@ def guard(call: Callable[[], T], suspects: Sequence[Plugin]) -> T:
     except Exception as error:
         plugin = _culprit(error, suspects)
         raise failure(plugin, f"{type(error).__name__}: {error}") from error
+
+
+def guard_each(call: Callable[[], Iterable[T]], suspects: Sequence[Plugin]) -> Iterator[T]:
+    """As ``guard``, for a handler whose results are gone through one by one while it runs."""
+    items = guard(lambda: iter(call()), suspects)
+    done = object()
+    while True:
+        item = guard(lambda: next(items, done), suspects)
+        if item is done:
+            return
+        yield item  # type: ignore[misc]  # what is not the mark is an item
 
 
 def _culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin:

@@ -9,7 +9,7 @@ import pytest
 
 from domctx.api import Transformed
 from domctx.errors import DomainError, PluginError
-from domctx.handlers import LayerError, check_readable, collect, guard
+from domctx.handlers import LayerError, check_readable, collect, guard, guard_each
 from domctx.hookspecs import hookimpl
 from domctx.manager import Plugin
 from helpers import bad_counters
@@ -200,6 +200,25 @@ def test_guard_lets_results_and_refusals_pass() -> None:
 
     with pytest.raises(DomainError, match=r"^not today$"):
         guard(refuse, [suspect("acme", "acme")])
+
+
+def test_guard_each_goes_through_results_one_by_one() -> None:
+    """Results come as they are made; what is raised between them, or instead of them, names the plugin."""
+    suspects = [suspect("acme", "acme")]
+
+    def counting(last: int) -> Generator[int, None, None]:
+        yield 12 // last
+        yield 12 // (last - 1)
+
+    assert list(guard_each(lambda: counting(3), suspects)) == [4, 6]
+    assert list(guard_each(list, suspects)) == []
+    found = guard_each(lambda: counting(1), suspects)
+    assert next(found) == 12
+    with pytest.raises(PluginError, match="plugin acme:main: ZeroDivisionError"):
+        next(found)
+    nothing: Any = None
+    with pytest.raises(PluginError, match="plugin acme:main: TypeError: 'NoneType' object is not iterable"):
+        list(guard_each(lambda: nothing, suspects))
 
 
 def test_guard_names_the_plugin_whose_code_raised() -> None:

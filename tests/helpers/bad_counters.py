@@ -245,6 +245,11 @@ def differ_in_bytes(a: Counters, b: Counters, context: Context) -> Iterable[Diff
     return [Difference("acme/counter[0]", "value", b"", None)] if a.counters != b.counters else []
 
 
+def differ_by_and_by(a: Counters, b: Counters, context: Context) -> Iterable[Difference]:
+    """Fails after the first difference."""
+    yield Difference("acme/counter[0]", "value", 1, 1 // 0)
+
+
 def differ_elsewhere(a: Counters, b: Counters, context: Context) -> Iterable[Difference]:
     """Names another type."""
     return [Difference("CPU[0]", "value", 1, 2)] if a.counters != b.counters else []

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import assume
 
-from domctx.api import Difference
+from domctx.api import Difference, Domain, Images
 from domctx.context import Operation
 from domctx.diff import diff
 from domctx.errors import DomctxError
@@ -66,21 +66,40 @@ def different(trial: Trial, a: Any, b: Any) -> None:
 def _differences(trial: Trial, a: Any, b: Any) -> list[Difference]:
     harness = trial.harness
     try:
-        return list(diff(harness.domain(a), harness.domain(b), harness.registry, harness.operation))
+        with contextlib.ExitStack() as stack:
+            left, right = stack.enter_context(_side(trial, a)), stack.enter_context(_side(trial, b))
+            return list(diff(left, right, harness.registry, harness.operation))
     except DomctxError as error:
         trial.broken("two states cannot be compared", error)
 
 
+@contextlib.contextmanager
+def _side(trial: Trial, state: Any) -> Iterator[Domain]:
+    """A domain that has the state; a plain image of it where the type stands in no other."""
+    harness = trial.harness
+    if harness.images is Images.DOMCTX:
+        yield harness.domain(state)
+        return
+    with _opened(trial, _image(trial, state)) as domain:
+        yield domain
+
+
+def _image(trial: Trial, state: Any) -> bytes:
+    harness, sink = trial.harness, BytesSink()
+    save(harness.domain(state), sink, harness.registry, harness.operation, images=harness.images)
+    return bytes(sink.octets)
+
+
 def imaged(trial: Trial, state: Any) -> None:
     """An image of the state verifies; it gives the state, opened as a file and loaded as a stream."""
-    harness, octets, sink = trial.harness, trial.saved(state), BytesSink()
+    harness, octets = trial.harness, trial.saved(state)
     try:
-        save(harness.domain(state), sink, harness.registry, harness.operation, images=harness.images)
-        with _opened(trial, bytes(sink.octets)) as domain:
+        image = _image(trial, state)
+        with _opened(trial, image) as domain:
             for problem in verify_image(domain.image, harness.registry, harness.operation).problems:
                 raise problem
             _gives(trial, domain.state(harness.type.state), octets, "opened")
-        _gives(trial, _loaded(trial, bytes(sink.octets)), octets, "loaded")
+        _gives(trial, _loaded(trial, image), octets, "loaded")
     except DomctxError as error:
         trial.broken("an image of the state cannot be used", error)
 

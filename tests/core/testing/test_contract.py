@@ -41,6 +41,16 @@ class TestGoodBatches(RecordTypeContract):
         return counters()
 
 
+class TestGoodPlain(RecordTypeContract):
+    """A good record type that stands in plain images only passes every rule."""
+
+    record_type = changed(code=9, name="COUNTER", images=Images.PLAIN)
+
+    def states(self) -> st.SearchStrategy[Counters]:
+        """Counters."""
+        return counters() | st.builds(Counters)
+
+
 def contract_of(kind: RecordType) -> RecordTypeContract:
     """A contract for a variant of the counters."""
 
@@ -154,6 +164,7 @@ def test_bad_loading(rule: str, kind: RecordType, message: str) -> None:
         ("diff_of_two_states", changed(diff=bad.differ_in_bytes), "at value the values are .* no JSON value"),
         ("diff_of_two_states", changed(diff=bad.differ_elsewhere), r"a difference is told of 'CPU\[0\]'"),
         ("diff_of_two_states", changed(diff=lambda a, b, _: a / b), "cannot be compared: PluginError: .*TypeError"),
+        ("diff_of_two_states", changed(diff=bad.differ_by_and_by), "cannot be compared: PluginError: .*ZeroDivision"),
         ("image", changed(view=lambda records, context: bad.Shifted(records)), "opened gives a state that saves to"),
         ("image", changed(view=lambda records, context: records[99]), "image of the state cannot be used: PluginError"),
         ("image", changed(check=bad.refuse), "an image of the state cannot be used: DomctxError: .*not today"),
