@@ -28,11 +28,9 @@ def contracts() -> Iterator[type[RecordTypeContract]]:
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         del sys.modules[spec.name]
-        yield from (found for _, found in inspect.getmembers(module, inspect.isclass) if _is_contract(found))
-
-
-def _is_contract(found: type) -> bool:
-    return issubclass(found, RecordTypeContract) and found is not RecordTypeContract
+        for _, found in inspect.getmembers(module, inspect.isclass):
+            if issubclass(found, RecordTypeContract) and found is not RecordTypeContract:
+                yield found
 
 
 def test_every_bundled_type_keeps_the_contract() -> None:
