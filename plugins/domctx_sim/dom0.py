@@ -12,6 +12,7 @@ from domctx.errors import DomainError
 from domctx.schema import decode
 from domctx_cpu.layout import FullExecutionContext
 from domctx_sim.arrays import Numbers, Words
+from domctx_sim.commands import DOM0, check_ldt, subject_updates
 from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import (
     CONTEXT_SIZE,
@@ -26,7 +27,6 @@ from domctx_sim.layout import (
 )
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
-from domctx_sim.mmu import DOM0, check_ldt, subject_updates
 from domctx_x86 import MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT, gdt_frame_count
 
 

@@ -1,4 +1,4 @@
-"""Simulated machines for tests: bare ones with a domain that nothing was put into, built ones, and their copies."""
+"""Simulated machines for tests: built ones, changed ones, and their copies."""
 
 from __future__ import annotations
 
@@ -27,92 +27,19 @@ from domctx.states import (
     VcpuContext,
 )
 from domctx_cpu.layout import FullExecutionContext
-from domctx_sim.arrays import Numbers, Words
+from domctx_sim.arrays import Words
 from domctx_sim.build import build_machine
 from domctx_sim.builder import Order
-from domctx_sim.dom0 import Dom0
 from domctx_sim.domain import SimDomain
-from domctx_sim.frame_table import FrameFlag
 from domctx_sim.kernel_image import KernelImage
-from domctx_sim.layout import ABI, Command, CreateDomain, Update
+from domctx_sim.layout import ABI
 from domctx_sim.machine import Machine
 from domctx_sim.p2m import machine_p2m
 from domctx_sim.suspension import Reserved
 from domctx_sim.target import SimTarget
 
-DOMAIN = 1
 BASE = 0xC000_0000
 """Where the test kernels are loaded."""
-FOREIGN = 2
-"""The owner of frames that a test gives to nobody it knows."""
-
-
-@attrs.define
-class Bare:
-    """A machine with a domain of some pages that nothing was put into; ``mfns`` is the domain's page list."""
-
-    machine: Machine
-    dom0: Dom0
-    mfns: Numbers
-
-    @classmethod
-    def make(cls, folder: Path, pages: int = 64, seed: int = 1) -> Bare:
-        """A fresh machine in ``folder``, which must exist and be empty."""
-        dom0 = Dom0(Machine.create(folder), seed=seed)
-        dom0.create_domain(CreateDomain(memory_kb=4 * pages, name="bare"))
-        return cls(dom0.machine, dom0, dom0.get_mem_list(DOMAIN, pages))
-
-    def mfn(self, page: int) -> int:
-        """The MFN of a page by its place in the page list."""
-        return int(self.mfns[page])
-
-    def entry(self, page: int, flags: int) -> int:
-        """An entry that names a page."""
-        return self.mfn(page) << 12 | flags
-
-    def address(self, page: int, word: int) -> int:
-        """The machine address of a word of a page."""
-        return self.mfn(page) << 12 | word << 2
-
-    def poke(self, page: int, word: int, value: int) -> None:
-        """Write a word behind the machine's back."""
-        contents = self.machine.frames.read(self.mfns[page : page + 1])
-        contents[0, word] = value
-        self.machine.frames.write(self.mfns[page : page + 1], contents)
-
-    def peek(self, page: int, word: int) -> int:
-        """Read a word."""
-        return int(self.machine.frames.words[self.mfns[page], word])
-
-    def give_away(self, page: int) -> None:
-        """Make a page's frame another owner's."""
-        self.machine.table.owner[self.mfns[page]] = FOREIGN
-
-    def updates(self, *updates: tuple[int, int]) -> None:
-        """Page-table updates (ptr, val) by dom0 on the domain's behalf."""
-        self.dom0.mmu_update(DOMAIN, np.array(updates, np.uint32).reshape(-1, 2))
-
-    def command(self, command: Command, page: int) -> None:
-        """One extended command about a page."""
-        self.updates((self.mfn(page) << 12 | Update.EXTENDED, command))
-
-    def counts(self, page: int) -> tuple[int, int]:
-        """(references, uses as its type) of a page."""
-        mfn = self.mfn(page)
-        return int(self.machine.table.count[mfn]), int(self.machine.table.type_count[mfn])
-
-    def flags(self, page: int) -> FrameFlag:
-        """The flags of a page."""
-        return FrameFlag(int(self.machine.table.flags[self.mfn(page)]))
-
-
-def snapshot(machine: Machine, pages: Sequence[int] | Numbers) -> tuple[bytes, ...]:
-    """All that the frame table says of some frames, to compare before and after; types of unused frames left out."""
-    mfns = np.asarray(pages)
-    table = machine.table
-    use = np.where(table.type_count[mfns] != 0, table.type[mfns], 0)
-    columns = (table.owner[mfns], use, table.flags[mfns] & FrameFlag.PINNED, table.type_count[mfns], table.count[mfns])
-    return tuple(np.ascontiguousarray(column).tobytes() for column in columns)
 
 
 def order(**changes: Any) -> Order:

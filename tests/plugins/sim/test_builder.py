@@ -20,7 +20,8 @@ from domctx_sim.layout import StartInfo
 from domctx_sim.machine import Machine
 from domctx_sim.p2m import machine_p2m
 from domctx_sim.placement import Placement
-from helpers.machines import BASE, DOMAIN, built, order
+from helpers.bare_machines import DOMAIN
+from helpers.machines import BASE, built, order
 
 
 class Guest:

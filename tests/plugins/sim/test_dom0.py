@@ -16,7 +16,8 @@ from domctx_sim.dom0 import Dom0
 from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import BuildDomain, Command, CreateDomain, DomainState, PageFrameInfo, Update
 from domctx_sim.machine import Machine
-from helpers.machines import DOMAIN, Bare, built
+from helpers.bare_machines import DOMAIN, Bare
+from helpers.machines import built
 
 L2 = 0
 

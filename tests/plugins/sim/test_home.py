@@ -10,7 +10,7 @@ import pytest
 from domctx.errors import DomainError
 from domctx_sim.home import Home
 from domctx_sim.layout import Command
-from helpers.machines import DOMAIN, Bare
+from helpers.bare_machines import DOMAIN, Bare
 
 
 def test_pages_by_number(tmp_path: Path) -> None:

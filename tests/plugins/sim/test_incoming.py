@@ -13,7 +13,7 @@ from domctx.states import PageBatch, PageKind
 from domctx_sim.home import Home
 from domctx_sim.incoming import UNTOLD, IncomingMemory
 from domctx_sim.states import ram_block
-from helpers.machines import DOMAIN, Bare
+from helpers.bare_machines import DOMAIN, Bare
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ def test_octets_of_an_image() -> None:
     [
         IMAGE,
         b"XenoGues" + IMAGE[8:],
-        gzip.compress(IMAGE, 1),
-        gzip.compress(IMAGE[:5]) + gzip.compress(IMAGE[5:], 9),
+        gzip.compress(IMAGE, 1, mtime=0),
+        gzip.compress(IMAGE[:5], mtime=0) + gzip.compress(IMAGE[5:], 9, mtime=0),
     ],
     ids=["XenGuest", "XenoGues", "packed", "two members"],
 )
@@ -58,12 +58,12 @@ def test_kinds_of_images(tmp_path: Path, octets: bytes) -> None:
     [
         (b"", StreamError, "too short; expected 13 octets or more, got 0"),
         (IMAGE[:12], StreamError, "too short; expected 13 octets or more, got 12"),
-        (gzip.compress(IMAGE[:12]), StreamError, "too short"),
+        (gzip.compress(IMAGE[:12], mtime=0), StreamError, "too short"),
         (b"\x7fELF" + IMAGE[4:], StreamError, "no kernel image; expected XenGuest or XenoGues"),
-        (gzip.compress(IMAGE)[:-1], StreamError, "gzip data is cut"),
-        (gzip.compress(IMAGE)[:-9], StreamError, "gzip data is cut|gzip data is damaged"),
-        (gzip.compress(IMAGE)[:-8] + bytes(8), StreamError, "gzip data is damaged"),
-        (gzip.compress(IMAGE) + b"more", StreamError, "gzip data is damaged"),
+        (gzip.compress(IMAGE, mtime=0)[:-1], StreamError, "gzip data is cut"),
+        (gzip.compress(IMAGE, mtime=0)[:-9], StreamError, "gzip data is cut|gzip data is damaged"),
+        (gzip.compress(IMAGE, mtime=0)[:-8] + bytes(8), StreamError, "gzip data is damaged"),
+        (gzip.compress(IMAGE, mtime=0) + b"more", StreamError, "gzip data is damaged"),
         (b"XenGuest\x01\x00\x00\xc0payload", RecordError, "not page-aligned; got 0xc0000001"),
         (b"XenGuest\x00\x00\x00\xfcpayload", RecordError, "belongs to Xen; expected below 0xfc000000"),
         (IMAGE + bytes(LIMIT), DomainError, "larger than the domain"),

@@ -11,7 +11,8 @@ from domctx.errors import DomainError
 from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import Command
 from domctx_sim.machine import Machine
-from helpers.machines import DOMAIN, Bare, built
+from helpers.bare_machines import DOMAIN, Bare
+from helpers.machines import built
 
 
 def test_readers_together_writers_alone(tmp_path: Path) -> None:

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from domctx.errors import DomainError
+from domctx_sim.commands import subject_updates
 from domctx_sim.frame_table import FrameFlag, FrameType
 from domctx_sim.layout import Command, Update
-from domctx_sim.mmu import subject_updates
-from helpers.machines import DOMAIN, Bare, snapshot
-
-L1, L2, DATA, OTHER = 0, 1, 2, 3
-RW, RO, DIRECTORY = 0x023, 0x021, 0x067
+from helpers.bare_machines import DATA, DIRECTORY, DOMAIN, L1, L2, OTHER, RO, RW, Bare, pin, refused
 
 
 @pytest.fixture
@@ -24,27 +21,9 @@ def bare(tmp_path: Path) -> Bare:
 
 
 @pytest.fixture
-def tables(bare: Bare) -> Bare:
+def tables(tmp_path: Path) -> Bare:
     """Page 0 is an L1 table in slot 768 of page 1, a pinned L2 table; the L1 table maps page 2 writable."""
-    bare.poke(L1, 5, bare.entry(DATA, RW))
-    bare.poke(L2, 768, bare.entry(L1, DIRECTORY))
-    bare.command(Command.PIN_L2_TABLE, L2)
-    return bare
-
-
-def refused(bare: Bare, message: str, *updates: tuple[int, int]) -> None:
-    """Updates are refused with a message, and leave all counts and the first pages as they were."""
-    before = snapshot(bare.machine, bare.mfns)
-    words = bare.machine.frames.read(bare.mfns[:4])
-    with pytest.raises(DomainError, match=message):
-        bare.updates(*updates)
-    assert snapshot(bare.machine, bare.mfns) == before
-    assert np.array_equal(bare.machine.frames.read(bare.mfns[:4]), words)
-
-
-def pin(bare: Bare, page: int, command: Command) -> tuple[int, int]:
-    """The update that pins a page."""
-    return bare.mfn(page) << 12 | Update.EXTENDED, command
+    return Bare.with_tables(tmp_path)
 
 
 def test_pinning_counts(tables: Bare) -> None:
@@ -215,13 +194,6 @@ def test_unknown_updates(tables: Bare) -> None:
         refused(tables, "unknown command", (tables.mfn(L1) << 12 | Update.EXTENDED, command))
 
 
-def test_pinned_twice(tables: Bare) -> None:
-    """A table is pinned once, and unpinned only while it is."""
-    refused(tables, "pinned already", pin(tables, L2, Command.PIN_L2_TABLE))
-    refused(tables, "pinned already", *[pin(tables, OTHER, Command.PIN_L1_TABLE)] * 2)
-    refused(tables, "not pinned cannot be unpinned", pin(tables, L1, Command.UNPIN_TABLE))
-
-
 def test_earlier_updates_stay(tables: Bare) -> None:
     """The updates before a refused one stay made, and the refusal says which one it was."""
     good = (tables.address(L1, 8), tables.entry(OTHER, RW))
@@ -265,55 +237,8 @@ def test_guests_change_their_own_tables(tables: Bare) -> None:
         tables.machine.mmu.update(np.concatenate([subject_updates(DOMAIN), updates]), DOMAIN)
 
 
-def test_dom0_names_its_subject(tables: Bare) -> None:
-    """Dom0 has no tables of its own here, and a subject must exist."""
-    update = np.array([(tables.address(L1, 8), 0)], np.uint32)
-    with pytest.raises(DomainError, match="writes to a frame of another owner"):
-        tables.machine.mmu.update(update, 0)
-    for domain in (7, 1 << 32 | 1, 0x1_0001):
-        with pytest.raises(DomainError, match="no such domain"):
-            tables.machine.mmu.update(subject_updates(domain), 0)
-
-
-def test_frames_subject_alone(tables: Bare) -> None:
-    """A subject without SET_PAGETABLE_SUBJECTDOM is the owner of mapped frames only."""
-    subject = subject_updates(DOMAIN)
-    subject[1, 1] &= ~np.uint32(1 << 14)
-    m2p = np.array([(tables.mfn(DATA) << 12 | Update.MACHPHYS, 5)], np.uint32)
-    tables.machine.mmu.update(np.concatenate([subject, m2p]), 0)
-    assert tables.machine.table.m2p[tables.mfn(DATA)] == 5
-    with pytest.raises(DomainError, match="writes to a frame of another owner"):
-        tables.machine.mmu.update(np.concatenate([subject, [(tables.address(L1, 8), 0)]]).astype(np.uint32), 0)
-
-
-def test_flushes_do_nothing(tables: Bare) -> None:
-    """Flushes of the TLB are taken."""
-    before = snapshot(tables.machine, tables.mfns)
-    tables.updates((Update.EXTENDED, Command.TLB_FLUSH), (0xC000_0000 | Update.EXTENDED, Command.INVLPG))
-    assert snapshot(tables.machine, tables.mfns) == before
-
-
 def test_descriptor_tables_are_not_written(tables: Bare) -> None:
     """A frame in use as a descriptor table can neither be written by an update nor mapped writable."""
     tables.machine.references.take(tables.mfns[OTHER : OTHER + 1], FrameType.GDT, DOMAIN)
     refused(tables, "writes to a descriptor table", (tables.address(OTHER, 0), 0))
     refused(tables, "maps a descriptor-table frame writable", (tables.address(L1, 8), tables.entry(OTHER, RW)))
-
-
-def test_processor_commands_need_a_built_domain(tables: Bare) -> None:
-    """NEW_BASEPTR and SET_LDT are for domains that have a processor's context; dom0 has none here."""
-    base = np.array([(tables.mfn(L2) << 12 | Update.EXTENDED, Command.NEW_BASEPTR)], np.uint32)
-    ldt = np.array([(0xC000_0000 | Update.EXTENDED, 5 << 8 | Command.SET_LDT)], np.uint32)
-    for command in (base, ldt):
-        with pytest.raises(DomainError, match="not built yet"):
-            tables.machine.mmu.update(command, DOMAIN)
-        with pytest.raises(DomainError, match="no processor here"):
-            tables.machine.mmu.update(command, 0)
-
-
-@pytest.mark.parametrize(("base", "entries"), [(0xC000_0100, 1), (0xC000_0000, 8193), (0xFC3F_F000, 513)])
-def test_misplaced_ldt(tables: Bare, base: int, entries: int) -> None:
-    """An LDT must be page-aligned, of at most 8192 entries, and end below Xen's space."""
-    updates = np.array([(base | Update.EXTENDED, entries << 8 | Command.SET_LDT)], np.uint32)
-    with pytest.raises(DomainError, match="LDT is misplaced"):
-        tables.machine.mmu.update(updates, DOMAIN)

@@ -15,7 +15,8 @@ from domctx_sim.layout import Command, SuspendRecord, Update
 from domctx_sim.machine import Machine
 from domctx_sim.on_behalf import suspend
 from domctx_sim.p2m import machine_p2m
-from helpers.machines import BASE, FOREIGN, built, changed, copied, opened, peek, poke, told_of
+from helpers.bare_machines import FOREIGN
+from helpers.machines import BASE, built, changed, copied, opened, peek, poke, told_of
 
 P2M, FRAME_LIST, RECORD, START_INFO, L1, L2 = 58, 59, 60, 61, 62, 63
 """Pages of the small domain."""

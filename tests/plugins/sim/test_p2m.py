@@ -11,7 +11,8 @@ from domctx.errors import DomainError
 from domctx_sim.machine import Machine
 from domctx_sim.p2m import guest_p2m, machine_p2m, stored_p2m
 from domctx_sim.suspension import Reserved
-from helpers.machines import FOREIGN, built, changed, poke, suspend_itself
+from helpers.bare_machines import FOREIGN
+from helpers.machines import built, changed, poke, suspend_itself
 
 RECORD, FRAME_LIST, P2M = 60, 59, 58
 """Pages of the small domain."""

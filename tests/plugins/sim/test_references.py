@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from domctx.errors import DomainError
 from domctx_sim.frame_table import FrameFlag, FrameType
 from domctx_sim.references import References, entry_refused
-from helpers.machines import DOMAIN, Bare, snapshot
+from helpers.bare_machines import DOMAIN, Bare, snapshot
 
 BAD = (0x0000FFFF, 0x00409A00)
 """A descriptor of level 0."""

@@ -13,7 +13,7 @@ from domctx.errors import DomainError
 from domctx.states import Suspension
 from domctx_sim import resume
 from domctx_sim.home import Home
-from helpers.machines import DOMAIN, Bare
+from helpers.bare_machines import DOMAIN, Bare
 
 GOOD = Suspension(registers={"esi": 0xC003_D000}, displaced={59: b"", 60: b"\x07" * 4096})
 

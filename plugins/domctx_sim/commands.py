@@ -1,0 +1,159 @@
+"""The extended commands among page-table updates: pins, page-table base, LDT, flushes, and whom dom0 acts for.
+
+Source: xen/common/memory.c (do_extended_command) at commit 8babea8308; formats/xen.md 1.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import attrs
+import numpy as np
+
+from domctx.errors import DomainError
+from domctx_sim.arrays import Numbers, Words
+from domctx_sim.frame_table import FrameFlag, FrameTable, FrameType
+from domctx_sim.layout import PRIVATE_START, SUBJECT_PAGE_TABLES, Command, Update
+from domctx_sim.references import References
+from domctx_x86 import DESCRIPTOR_SIZE, MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT
+
+DOM0: Final = 0
+"""The caller that may act for other domains; it has no memory of its own here."""
+
+
+class Cpu(Protocol):
+    """What of a domain's processor its page-table updates change."""
+
+    def set_base(self, mfn: int) -> int:
+        """Install a page directory; returns the frame of the former one."""
+
+    def set_ldt(self, base: int, entries: int) -> None:
+        """Install an LDT at a linear address."""
+
+
+@attrs.define
+class Call:
+    """One list of updates: who sent it, and the subjects set so far."""
+
+    caller: int
+    frames: int
+    """The domain whose frames L1 entries and M2P updates may name."""
+    tables: int
+    """The domain whose page tables are changed."""
+    subject: int = 0
+
+
+class Commands:
+    """Carries out extended commands."""
+
+    def __init__(self, table: FrameTable, references: References, cpus: Mapping[int, Cpu]) -> None:
+        """``cpus`` are the domains that exist, by id."""
+        self._table = table
+        self._references = references
+        self._cpus = cpus
+        self._commands: Mapping[int, Callable[[Call, int, int], None]] = {
+            Command.PIN_L2_TABLE: self._pin_l2,
+            Command.UNPIN_TABLE: self._unpin,
+            Command.NEW_BASEPTR: self._new_base,
+            Command.TLB_FLUSH: _nothing,
+            Command.INVLPG: _nothing,
+            Command.SET_LDT: self._set_ldt,
+            Command.SET_SUBJECTDOM_L: _subject_low,
+            Command.SET_SUBJECTDOM_H: self._subject_high,
+        }
+
+    def run(self, call: Call, ptr: int, val: int) -> None:
+        """One command; ``ptr`` without its low two bits. Raises DomainError where Xen refuses it."""
+        command = self._commands.get(val & 0xFF)
+        if command is None:
+            raise DomainError(
+                "an unknown command, or one for tables that i386 does not have", got=f"0x{val & 0xFF:02x}"
+            )
+        command(call, ptr, val)
+
+    def _pin_l2(self, call: Call, ptr: int, val: int) -> None:
+        self.pin(np.array([ptr >> PAGE_SHIFT]), FrameType.L2_TABLE, call)
+
+    def pin(self, mfns: Numbers, use: FrameType, call: Call) -> None:
+        """Pin page tables, each once. Raises DomainError where one is pinned already, or cannot be such a table."""
+        unique, counts = np.unique(mfns, return_counts=True)
+        again = (counts > 1) | self._table.has(unique, FrameFlag.PINNED)
+        self._references.own(mfns, call.tables)
+        if again.any():
+            raise DomainError("a page table is pinned already", got=f"MFN 0x{int(unique[again.argmax()]):05x}")
+        self._references.take(mfns, use, call.tables)
+        self._table.set(mfns, FrameFlag.PINNED)
+
+    def _unpin(self, call: Call, ptr: int, val: int) -> None:
+        mfns = np.array([ptr >> PAGE_SHIFT])
+        self._references.own(mfns, call.tables)
+        if not self._table.has(mfns, FrameFlag.PINNED)[0]:
+            raise DomainError("a frame that is not pinned cannot be unpinned", got=f"MFN 0x{int(mfns[0]):05x}")
+        self._table.clear(mfns, FrameFlag.PINNED)
+        self._references.drop(mfns)
+
+    def _cpu(self, call: Call) -> Cpu:
+        cpu = self._cpus.get(call.caller)
+        if cpu is None:
+            raise DomainError("the caller has no processor here", got=f"domain {call.caller}")
+        return cpu
+
+    def _new_base(self, call: Call, ptr: int, val: int) -> None:
+        cpu = self._cpu(call)
+        mfns = np.array([ptr >> PAGE_SHIFT])
+        self._references.take(mfns, FrameType.L2_TABLE, call.caller)
+        try:
+            former = cpu.set_base(int(mfns[0]))
+        except DomainError:
+            self._references.drop(mfns)
+            raise
+        self._references.drop(np.array([former]))
+
+    def _set_ldt(self, call: Call, ptr: int, val: int) -> None:
+        entries = val >> 8
+        check_ldt(ptr, entries)
+        self._cpu(call).set_ldt(ptr, entries)
+
+    def _subject_high(self, call: Call, ptr: int, val: int) -> None:
+        if call.caller != DOM0:
+            raise DomainError("only dom0 may act for another domain", got=f"domain {call.caller}")
+        domain = call.subject | _half(ptr, val) << 32
+        if domain not in self._cpus:
+            raise DomainError("no such domain", got=domain)
+        call.frames = domain
+        if val & SUBJECT_PAGE_TABLES:
+            call.tables = domain
+
+
+def check_ldt(base: int, entries: int) -> None:
+    """Raise DomainError for an LDT whose place or size Xen refuses."""
+    if base & PAGE_MASK or entries > MAX_DESCRIPTORS or base + entries * DESCRIPTOR_SIZE > PRIVATE_START:
+        raise DomainError(
+            "an LDT is misplaced",
+            expected=f"a page-aligned address, at most {MAX_DESCRIPTORS} entries, below 0x{PRIVATE_START:08x}",
+            got=f"0x{base:08x}, {entries} entries",
+        )
+
+
+def _half(ptr: int, val: int) -> int:
+    return (ptr & 0xFFFF_0000) | val >> 16
+
+
+def _subject_low(call: Call, ptr: int, val: int) -> None:
+    call.subject = _half(ptr, val)
+
+
+def _nothing(call: Call, ptr: int, val: int) -> None:
+    """A flush: there is no TLB here."""
+
+
+def subject_updates(domain: int) -> Words:
+    """The two updates with which dom0 names the domain whose frames and page tables a list is about: u32[2, 2]."""
+    low, high = domain & 0xFFFF_FFFF, domain >> 32
+    commands = (Command.SET_SUBJECTDOM_L, Command.SET_SUBJECTDOM_H | SUBJECT_PAGE_TABLES)
+    rows = [
+        ((half & 0xFFFF_0000) | Update.EXTENDED, (half & 0xFFFF) << 16 | command)
+        for half, command in zip((low, high), commands, strict=True)
+    ]
+    return np.array(rows, np.uint32)
