@@ -62,9 +62,12 @@ def walk(octets: bytes, plugins: Registry) -> list[DomctxError]:
 
 
 def flips(octets: bytes, part: int) -> Iterator[tuple[int, bytes]]:
-    """(bit, octets) of a share of the single-bit flips: every bit of every 16th octet and one bit of each other."""
+    """(bit, octets) of a share of the single-bit flips: one bit of each octet, each bit of the first and last 64.
+
+    Every bit of a smaller image is flipped in the tests of the core.
+    """
     for index in range(part, len(octets), PARTS):
-        for bit in range(8) if index % 16 == part else (index % 8,):
+        for bit in range(8) if not 64 <= index < len(octets) - 64 else (index // PARTS % 8,):
             flipped = bytearray(octets)
             flipped[index] ^= 1 << bit
             yield index * 8 + bit, bytes(flipped)
