@@ -6,20 +6,21 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
+import attrs
+
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
-from domctx.errors import DomctxError, UnsupportedError
-from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, PageKind
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection
 from domctx_foreign import StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
-from domctx_qemu_stream.layout import IGNORE_SHARED, RAM, SCHEME
-from domctx_qemu_stream.memory import QemuMemory, Rows
+from domctx_qemu_stream.layout import RAM, SCHEME
+from domctx_qemu_stream.located import is_ignored, locate, open_shared
+from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Tail, head_parts, tail_extents
 from domctx_qemu_stream.placement import Board, board_of, place
-from domctx_qemu_stream.runs import Place, Settled
 from domctx_qemu_stream.sections import Elements
 
 T = TypeVar("T")
@@ -31,16 +32,28 @@ NAME_OFFSET: Final = 4
 """Where the run state's name stands in the section."""
 
 
+@attrs.frozen
+class Given:
+    """The files that options name besides the stream."""
+
+    channels: tuple[str, ...] = ()
+    ram_files: tuple[str, ...] = ()
+
+
+NOTHING: Final = Given()
+
+
 class QemuDomain:
     """An opened stream: indexed when something of it is first asked for, and read at random from then on."""
 
     scheme = SCHEME
     one_pass = False
 
-    def __init__(self, file: StreamFile, note: Callable[[str], None]) -> None:
+    def __init__(self, file: StreamFile, note: Callable[[str], None], given: Given = NOTHING) -> None:
         self.location = file.name
         self.file = file
-        self._note = note
+        self._note, self._given = note, given
+        self._opened = [file]
 
     @functools.cached_property
     def elements(self) -> Elements:
@@ -112,7 +125,8 @@ class QemuDomain:
         elements = self.__dict__.get("elements")
         if elements is not None and elements.ram is not None:
             elements.ram.spool.close()
-        self.file.close()
+        for file in self._opened:
+            file.close()
 
     @functools.cached_property
     def _providers(self) -> Mapping[StateKey[Any], Callable[[], Any]]:
@@ -143,20 +157,14 @@ class QemuDomain:
         ram = elements.ram
         if ram is None or not elements.ram_ended:
             raise elements.problem or CutError(f"the stream ends before section {RAM!r} does", offset=self.file.size)
-        runs = [each.settle() for each in ram.runs]
-        missing = [self._missing(settled, block) for settled, block in zip(runs, self.blocks, strict=True)]
-        short = sum(settled.told for settled in runs) < sum(block.pages for block in self.blocks)
-        if ram.flushed or (short and not ram.carried and PageKind.ZERO in missing):
-            raise _in_channels()
-        places: dict[int, Rows] = {Place.STREAM: self.file, Place.SPOOL: ram.spool}
-        return QemuMemory(self.location, self.blocks, runs, missing, places)
-
-    def _missing(self, runs: Settled, block: RamBlock) -> PageKind:
-        """What the pages of a block are of which the stream does not tell."""
-        ignored = IGNORE_SHARED in self.elements.configuration.capabilities and not len(runs.firsts)
-        if ignored:
-            self._note(f"RAM block {block.name!r} was shared memory, and is not in the stream: its pages are absent")
-        return PageKind.ABSENT if ignored else PageKind.ZERO
+        shared = open_shared(self._given.ram_files, ram.blocks, self._opened)
+        found = locate(ram, self.file, shared, is_ignored(elements.configuration.capabilities))
+        for name in found.absent:
+            self._note(
+                f"RAM block {name!r} was shared memory, and is not in the stream: its pages are absent; "
+                f"give its file with -O ram-file={name}=PATH"
+            )
+        return QemuMemory(self.location, self.blocks, found.runs, found.missing, found.places)
 
     def _run_state(self) -> str:
         for section in self.sections:
@@ -179,20 +187,13 @@ def _notes(elements: Elements, size: int) -> Iterator[str]:
         yield f"nothing tells how long these sections are, their ends were searched: {names}"
 
 
-def _in_channels() -> DomctxError:
-    return UnsupportedError(
-        "the pages of this stream travelled in channels of their own (multifd)",
-        hint="give the file of each: -O channel=FILE, once for each channel",
-    )
-
-
 def open_domain(path: str, context: FormatContext) -> QemuDomain:
     """Open a stream. Raises DomctxError where its head cannot be read; what else is wrong is told, and told again.
 
     The states of what could not be read refuse.
     """
-    file = open_file(path)
-    domain = QemuDomain(file, context.note)
+    file = open_file(path, context.option("offset"))
+    domain = QemuDomain(file, context.note, Given(context.option("channel"), context.option("ram-file")))
     try:
         _ = domain.elements
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext
+from domctx.api import Coverage, Domain, Format, FormatContext, Option
 from domctx.hookspecs import hookimpl
 from domctx_qemu_stream.layout import MAGIC, SCHEME
 
@@ -23,6 +23,13 @@ def coverage(domain: Domain) -> Iterable[Coverage]:
     return covered(domain)
 
 
+OPTIONS = (
+    Option("offset", int, "where in the file the stream begins", 0, alias="offset"),
+    Option("channel", str, "the file of a multifd channel", alias="channel", multiple=True),
+    Option("ram-file", str, "[BLOCK=]PATH: shared memory that the stream leaves out", alias="ram-file", multiple=True),
+)
+
+
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
     """``qemu:``."""
@@ -33,5 +40,6 @@ def domctx_formats() -> Sequence[Format]:
             magics=((0, MAGIC),),
             open=open_,
             coverage=coverage,
+            options=OPTIONS,
         )
     ]

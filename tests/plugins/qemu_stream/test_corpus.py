@@ -26,6 +26,7 @@ DIFFERENCES: dict[str, tuple[tuple[int, int], ...]] = {
     "pc-16m-xbzrle.mig": (),
     "pc-2.2-16m.mig": (),
     "q10-pc-16m-exec.mig": (),
+    "q10-pc-16m-mappedram.mig": (),
     "q35-2817m-split.mig": (),
     "q35-32m-devices.mig": (VGA,),
 }
@@ -77,6 +78,26 @@ def test_the_commands_take_it(name: str, streams: Corpus, tmp_path: Path) -> Non
         domctx(arguments)
     domctx(["convert", path, str(tmp_path / "vm.dctx")])
     domctx(["verify", str(tmp_path / "vm.dctx")])
+
+
+def test_shared_memory_comes_from_its_file(streams: Corpus, tmp_path: Path) -> None:
+    """The memory that x-ignore-shared leaves out is read from the file that is given for it."""
+    shared = streams.path("pc-16m-ignore-shared.memfd.raw")
+    goal = tmp_path / "memory"
+    domctx(
+        [
+            "extract",
+            str(streams.path("pc-16m-ignore-shared.mig")),
+            "memory",
+            "-o",
+            str(goal),
+            "-O",
+            f"ram-file={shared}",
+        ]
+    )
+    assert goal.read_bytes() == shared.read_bytes()
+    wrong = wrong_pages(streams.truth("pc-16m-ignore-shared"), goal)
+    assert [hex(page) for page in wrong if not VGA[0] <= page < VGA[1]] == []
 
 
 def test_multifd_is_refused_with_what_to_do(streams: Corpus) -> None:

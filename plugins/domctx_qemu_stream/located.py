@@ -1,0 +1,128 @@
+"""Where each block's pages are: in the stream, in a mapped-ram file, in files of shared memory beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import numpy as np
+
+from domctx.errors import UnsupportedError, UsageError
+from domctx.states import PageKind
+from domctx_qemu_stream.blocks import MappedPages, WireBlock
+from domctx_qemu_stream.files import StreamFile, open_file
+from domctx_qemu_stream.layout import IGNORE_SHARED, PAGE_SIZE
+from domctx_qemu_stream.memory import Rows
+from domctx_qemu_stream.placement import main_blocks
+from domctx_qemu_stream.ram import RamSection
+from domctx_qemu_stream.runs import Place, Settled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BITMAP: Final = 1 << 20
+"""Octets of a bitmap that are looked at at once."""
+
+
+@attrs.frozen(eq=False)
+class Located:
+    """Of each block the runs, and what a page is that none of them covers; ``places`` where runs can be read."""
+
+    runs: Sequence[Settled]
+    missing: Sequence[PageKind]
+    places: Mapping[int, Rows]
+    absent: Sequence[str]
+    """The blocks that are in no file that was given."""
+
+
+def locate(ram: RamSection, file: StreamFile, shared: Mapping[str, StreamFile], ignored: bool) -> Located:
+    """Where the pages are. Raises UnsupportedError where they travelled in channels that were not given.
+
+    ``shared`` are files of shared memory by block; ``ignored`` tells whether the stream may leave such blocks out.
+    """
+    places: dict[int, Rows] = {Place.STREAM: file, Place.SPOOL: ram.spool, Place.FILE: file}
+    runs: list[Settled] = []
+    missing: list[PageKind] = []
+    for block, found in zip(ram.blocks, ram.runs, strict=True):
+        settled, kind = found.settle(), PageKind.ZERO
+        if block.mapped is not None:
+            settled = _mapped(file, block.mapped, block.pages)
+        elif block.name in shared and not len(settled.firsts):
+            number = Place.FILE + len(places)
+            places[number] = shared[block.name]
+            settled = _run(0, block.pages, 0, number)
+        elif ignored and not len(settled.firsts):
+            kind = PageKind.ABSENT
+        runs.append(settled)
+        missing.append(kind)
+    _check_channels(ram, runs, missing)
+    absent = [block.name for block, kind in zip(ram.blocks, missing, strict=True) if kind is PageKind.ABSENT]
+    return Located(runs, missing, places, absent)
+
+
+def _check_channels(ram: RamSection, runs: Sequence[Settled], missing: Sequence[PageKind]) -> None:
+    """Pages of which nothing tells are zero; where no page came with its contents they went another way."""
+    short = any(
+        settled.told < block.pages and kind is PageKind.ZERO and block.mapped is None
+        for block, settled, kind in zip(ram.blocks, runs, missing, strict=True)
+    )
+    if short and (ram.flushed or not ram.carried):
+        raise UnsupportedError(
+            "the pages of this stream travelled in channels of their own (multifd)",
+            hint="give the file of each: -O channel=FILE, once for each channel",
+        )
+
+
+def _run(first: int, count: int, offset: int, place: int) -> Settled:
+    columns = np.array([[first], [count], [offset]], np.int64)
+    return Settled(columns[0], columns[1], columns[2], np.array([place], np.int32))
+
+
+def _mapped(file: StreamFile, mapped: MappedPages, pages: int) -> Settled:
+    """The runs of pages whose bits are set; what stands where a bit is clear is left over."""
+    parts = list(_bits(file, mapped, pages))
+    firsts = np.concatenate([part[0] for part in parts])
+    counts = np.concatenate([part[1] for part in parts])
+    places = np.full(len(firsts), Place.FILE, np.int32)
+    return Settled(firsts, counts, mapped.pages + firsts * PAGE_SIZE, places)
+
+
+def _bits(file: StreamFile, mapped: MappedPages, pages: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    for start in range(0, pages, 8 * BITMAP):
+        count = min(8 * BITMAP, pages - start)
+        octets = file.take(mapped.bitmap + start // 8, -(-count // 8), "the bitmap of mapped-ram")
+        bits = np.unpackbits(np.frombuffer(octets, np.uint8), count=count, bitorder="little")
+        edges = np.flatnonzero(np.diff(bits, prepend=np.uint8(0), append=np.uint8(0))).astype(np.int64)
+        yield edges[::2] + start, edges[1::2] - edges[::2]
+
+
+def open_shared(given: Sequence[str], blocks: Sequence[WireBlock], opened: list[StreamFile]) -> dict[str, StreamFile]:
+    """The files of shared memory by block, from ``[BLOCK=]PATH``; all that are opened are added to ``opened``.
+
+    Raises UsageError for a block that there is not, or a file that is shorter than its block.
+    """
+    sizes = {block.name: block.size for block in blocks}
+    found: dict[str, StreamFile] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or name not in sizes:
+            main = main_blocks(blocks)
+            if len(main) != 1:
+                known = ", ".join(sizes) or "none"
+                raise UsageError(f"{text!r} names no RAM block", hint=f"write BLOCK=PATH; the blocks are: {known}")
+            name, path = blocks[main[0]].name, text
+        if name in found:
+            raise UsageError(f"RAM block {name!r} is given two files")
+        file = open_file(path)
+        opened.append(file)
+        if file.size < sizes[name]:
+            expected, got = f"0x{sizes[name]:x} octets", f"0x{file.size:x}"
+            raise UsageError(f"is shorter than RAM block {name!r}", file=path, expected=expected, got=got)
+        found[name] = file
+    return found
+
+
+def is_ignored(capabilities: Sequence[str]) -> bool:
+    """Whether a stream may leave out blocks of shared memory."""
+    return IGNORE_SHARED in capabilities
