@@ -14,9 +14,10 @@ import numpy as np
 from domctx.errors import DomainError
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.frame_table import FrameFlag, FrameTable, FrameType
-from domctx_sim.layout import PRIVATE_START, SUBJECT_PAGE_TABLES, Command, Update
+from domctx_sim.layout import SUBJECT_PAGE_TABLES, Command, Update
 from domctx_sim.references import References
-from domctx_x86 import DESCRIPTOR_SIZE, MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT
+from domctx_sim.rules import check_ldt
+from domctx_x86 import PAGE_SHIFT
 
 DOM0: Final = 0
 """The caller that may act for other domains; it has no memory of its own here."""
@@ -124,16 +125,6 @@ class Commands:
         call.frames = domain
         if val & SUBJECT_PAGE_TABLES:
             call.tables = domain
-
-
-def check_ldt(base: int, entries: int) -> None:
-    """Raise DomainError for an LDT whose place or size Xen refuses."""
-    if base & PAGE_MASK or entries > MAX_DESCRIPTORS or base + entries * DESCRIPTOR_SIZE > PRIVATE_START:
-        raise DomainError(
-            "an LDT is misplaced",
-            expected=f"a page-aligned address, at most {MAX_DESCRIPTORS} entries, below 0x{PRIVATE_START:08x}",
-            got=f"0x{base:08x}, {entries} entries",
-        )
 
 
 def _half(ptr: int, val: int) -> int:

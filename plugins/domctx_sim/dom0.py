@@ -12,7 +12,7 @@ from domctx.errors import DomainError
 from domctx.schema import decode
 from domctx_cpu.layout import FullExecutionContext
 from domctx_sim.arrays import Numbers, Words
-from domctx_sim.commands import DOM0, check_ldt, subject_updates
+from domctx_sim.commands import DOM0, subject_updates
 from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import (
     CONTEXT_SIZE,
@@ -27,7 +27,8 @@ from domctx_sim.layout import (
 )
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
-from domctx_x86 import MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT, gdt_frame_count
+from domctx_sim.rules import check_base, check_gdt_entries, check_ldt
+from domctx_x86 import PAGE_SHIFT, gdt_frame_count
 
 
 class Dom0:
@@ -75,8 +76,7 @@ class Dom0:
             raise DomainError("too many network interfaces", expected=f"at most {MAX_VIFS}", got=operation.num_vifs)
         cpu = decode(FullExecutionContext, operation.context)
         check_ldt(cpu.ldt_base, cpu.ldt_ents)
-        if cpu.pt_base & PAGE_MASK:
-            raise DomainError("the page-table base is not the address of a page", got=f"0x{cpu.pt_base:08x}")
+        check_base(cpu.pt_base)
         base = np.array([cpu.pt_base >> PAGE_SHIFT])
         references = self.machine.references
         references.take(base, FrameType.L2_TABLE, domain.id)
@@ -88,8 +88,7 @@ class Dom0:
         domain.context, domain.vifs = operation.context, operation.num_vifs
 
     def _install_gdt(self, cpu: FullExecutionContext, domain: int) -> None:
-        if cpu.gdt_ents > MAX_DESCRIPTORS:
-            raise DomainError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=cpu.gdt_ents)
+        check_gdt_entries(cpu.gdt_ents)
         frames = cpu.gdt_frames[: gdt_frame_count(cpu.gdt_ents)]
         beyond = [frame for frame in frames if frame >= MAX_FRAMES]
         if beyond:

@@ -13,7 +13,7 @@ from domctx.states import PageBatch, PageKind
 from domctx_sim.arrays import Numbers, PageTypes, Words
 from domctx_sim.home import Home
 from domctx_sim.layout import WORDS
-from domctx_sim.states import ram_block
+from domctx_sim.states import check_range, ram_block
 
 UNTOLD: Final = 0xFF
 """No PageType: the page came without one."""
@@ -41,7 +41,7 @@ class IncomingMemory:
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages that were taken. Raises DomainError outside the block."""
-        self._check(block, first, count)
+        check_range(block, first, count, self._home.pages)
         kinds = np.where(self._told[first : first + count], np.uint8(PageKind.DATA), np.uint8(PageKind.ABSENT))
         pages = self._home.read(first + np.flatnonzero(kinds == PageKind.DATA))
         return PageBatch(block=block, first=first, kinds=kinds, pages=pages.view(np.uint8))
@@ -51,7 +51,7 @@ class IncomingMemory:
 
         Raises DomainError outside the block, and for kinds of pages that a domain of 2004 does not have.
         """
-        self._check(batch.block, batch.first, batch.count)
+        check_range(batch.block, batch.first, batch.count, self._home.pages)
         strange = ~np.isin(batch.kinds, (PageKind.DATA, PageKind.ZERO, PageKind.FILL))
         if strange.any():
             index = int(strange.argmax())
@@ -73,14 +73,6 @@ class IncomingMemory:
     def _put(self, pfns: Numbers, pages: Words) -> None:
         self._home.write(pfns, pages)
         self._written[pfns] = True
-
-    def _check(self, block: int, first: int, count: int) -> None:
-        if block or not 0 <= first <= first + count <= self._home.pages:
-            raise DomainError(
-                "pages outside the domain's memory",
-                expected=f"block 0, pages below 0x{self._home.pages:x}",
-                got=f"block {block}, pages 0x{first:x} .. 0x{first + count:x}",
-            )
 
     def missing(self) -> int | None:
         """The first page that did not come, or None."""

@@ -1,4 +1,4 @@
-"""What Xen refuses in page-table entries and descriptors: pure functions over arrays.
+"""What Xen refuses in page-table entries, descriptors and a processor's context: pure functions.
 
 Source: xen/common/memory.c (get_page_from_l1e, get_page_from_l2e) and xen/arch/i386/mm.c (check_descriptor) at
 commit 8babea8308.
@@ -12,12 +12,16 @@ from typing import Final
 import attrs
 import numpy as np
 
+from domctx.errors import DomainError
 from domctx_sim.arrays import Mask, Words
 from domctx_sim.frame_table import FrameTable, FrameType
 from domctx_sim.layout import PRIVATE_START
 from domctx_x86 import (
+    DESCRIPTOR_SIZE,
     FLAT_RING1_CS,
     I386_2LEVEL,
+    MAX_DESCRIPTORS,
+    PAGE_MASK,
     PAGE_SHIFT,
     PTE_PRESENT,
     PTE_RW,
@@ -112,3 +116,25 @@ def _guest_code(selectors: Words) -> Mask:
     own = (index < RESERVED_GDT_FIRST) | (index > RESERVED_GDT_LAST) | ((selectors & 4) != 0)
     allowed: Mask = (selectors == FLAT_RING1_CS) | (own & ((selectors & 3) == 1))
     return allowed
+
+
+def check_ldt(base: int, entries: int) -> None:
+    """Raise DomainError for an LDT whose place or size Xen refuses."""
+    if base & PAGE_MASK or entries > MAX_DESCRIPTORS or base + entries * DESCRIPTOR_SIZE > PRIVATE_START:
+        raise DomainError(
+            "an LDT is misplaced",
+            expected=f"a page-aligned address, at most {MAX_DESCRIPTORS} entries, below 0x{PRIVATE_START:08x}",
+            got=f"0x{base:08x}, {entries} entries",
+        )
+
+
+def check_gdt_entries(entries: int) -> None:
+    """Raise DomainError for a GDT of more entries than a processor knows."""
+    if entries > MAX_DESCRIPTORS:
+        raise DomainError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=entries)
+
+
+def check_base(address: int) -> None:
+    """Raise DomainError for a page-table base that is not the address of a page."""
+    if address & PAGE_MASK:
+        raise DomainError("the page-table base is not the address of a page", got=f"0x{address:08x}")

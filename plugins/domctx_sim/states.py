@@ -41,6 +41,16 @@ def read_only(what: str) -> DomainError:
     return DomainError(f"{what} of a simulated machine is written only while it is loaded")
 
 
+def check_range(block: int, first: int, count: int, pages: int) -> None:
+    """Raise DomainError for pages that a domain of ``pages`` pages does not have."""
+    if block or not 0 <= first <= first + count <= pages:
+        raise DomainError(
+            "pages outside the domain's memory",
+            expected=f"block 0, pages below 0x{pages:x}",
+            got=f"block {block}, pages 0x{first:x} .. 0x{first + count:x}",
+        )
+
+
 class SimMemory:
     """MEMORY over a view: every page is DATA."""
 
@@ -60,12 +70,7 @@ class SimMemory:
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """``count`` pages from ``first`` on. Raises DomainError outside the block, and for foreign entries."""
-        if block or not 0 <= first <= first + count <= self._view.frame_map.pfns:
-            raise DomainError(
-                "pages outside the domain's memory",
-                expected=f"block 0, pages below 0x{self._view.frame_map.pfns:x}",
-                got=f"block {block}, pages 0x{first:x} .. 0x{first + count:x}",
-            )
+        check_range(block, first, count, self._view.frame_map.pfns)
         pages = self._view.pages(first, count).view(np.uint8)
         return PageBatch(block=0, first=first, kinds=np.full(count, PageKind.DATA, np.uint8), pages=pages)
 

@@ -15,7 +15,8 @@ from domctx_page_tables import NO_PFN, FrameMap, canonicalise
 from domctx_sim.arrays import PageTypes, Words
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
-from domctx_x86 import I386_2LEVEL, MAX_DESCRIPTORS, PAGE_MASK, PAGE_SHIFT, gdt_frame_count
+from domctx_sim.rules import check_base, check_gdt_entries
+from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, gdt_frame_count
 
 
 @attrs.frozen(eq=False)
@@ -54,8 +55,7 @@ def make_view(
     Raises DomainError where the processor or its GDT names a frame that is not the domain's.
     """
     cpu = machine.domain.cpu
-    if cpu.pt_base & PAGE_MASK:
-        raise DomainError("the page-table base is not the address of a page", got=f"0x{cpu.pt_base:08x}")
+    check_base(cpu.pt_base)
     base = pfn_of("the page directory", frame_map, cpu.pt_base >> PAGE_SHIFT)
     registers = attrs.evolve(cpu.cpu_ctxt, esi=record)
     tables = PageTablesContext(
@@ -85,7 +85,6 @@ def pfn_of(what: str, frame_map: FrameMap, mfn: int) -> int:
 
 
 def _gdt(cpu: FullExecutionContext, frame_map: FrameMap) -> GdtContext:
-    if cpu.gdt_ents > MAX_DESCRIPTORS:
-        raise DomainError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=cpu.gdt_ents)
+    check_gdt_entries(cpu.gdt_ents)
     frames = cpu.gdt_frames[: gdt_frame_count(cpu.gdt_ents)]
     return GdtContext(tuple(pfn_of("a GDT frame", frame_map, frame) for frame in frames), cpu.gdt_ents)

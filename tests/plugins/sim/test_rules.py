@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from domctx.errors import DomainError
 from domctx_sim.frame_table import FrameTable, FrameType
-from domctx_sim.rules import Fault, descriptor_fault, first_fault, l1_fault
+from domctx_sim.rules import (
+    Fault,
+    check_base,
+    check_gdt_entries,
+    check_ldt,
+    descriptor_fault,
+    first_fault,
+    l1_fault,
+)
 
 FLAT_RING1 = (0x0000BFFF, 0x00CEBA00)
 """A flat ring-1 code segment that ends below Xen's space."""
@@ -89,3 +98,16 @@ def test_reserved_descriptors() -> None:
     assert descriptor_fault(frame, reserved=False) == Fault(256, "a descriptor has privilege level 0")
     assert descriptor_fault(descriptors(e255=bad), reserved=True) is not None
     assert descriptor_fault(descriptors(e296=bad), reserved=True) is not None
+
+
+def test_what_a_context_may_name() -> None:
+    """LDT, GDT and page-table base have bounds, which are told."""
+    check_ldt(0xFC3F_F000, 512)
+    check_gdt_entries(8192)
+    check_base(0x5000)
+    with pytest.raises(DomainError, match=r"LDT is misplaced; .* got 0xfc3ff000, 513 entries"):
+        check_ldt(0xFC3F_F000, 513)
+    with pytest.raises(DomainError, match="too many entries in the GDT; expected at most 8192, got 8193"):
+        check_gdt_entries(8193)
+    with pytest.raises(DomainError, match="base is not the address of a page; got 0x00005001"):
+        check_base(0x5001)
