@@ -37,10 +37,10 @@ class Index:
         self._columns = [_runs(heads, order[start:stop]) for start, stop in itertools.pairwise(edges)]
 
     def runs(self, block: int, first: int, count: int) -> Iterator[Run]:
-        """The runs of ``block`` that hold some of the pages, cut to them, ascending."""
+        """The runs of ``block`` that hold some of the pages, cut to them, ascending; none where ``count`` is 0."""
         firsts, lasts, records = self._columns[block]
         place = int(np.searchsorted(lasts, first, side="right"))
-        while place < len(firsts) and firsts[place] < first + count:
+        while count and place < len(firsts) and firsts[place] < first + count:
             yield Run(max(first, int(firsts[place])), min(first + count, int(lasts[place])), int(records[place]))
             place += 1
 
