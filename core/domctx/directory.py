@@ -100,8 +100,9 @@ class Directory:
                 got=f"{version}, {kind}",
                 hint="update domctx",
             )
-        if len(body) != HEAD.size + TAIL.size + count * ROW_SIZE:
-            raise self.error("DIRECTORY has the wrong length for its groups", count * ROW_SIZE, len(body))
+        wanted = HEAD.size + TAIL.size + count * ROW_SIZE
+        if len(body) != wanted:
+            raise self.error("DIRECTORY has the wrong length for its groups", wanted, len(body))
         return count, records, image
 
     def _check_groups(self) -> None:

@@ -20,4 +20,5 @@ def refused(error: OSError, path: str | Path) -> DomctxError:
         errno.EFBIG: "free some space, and try again",
         errno.ESPIPE: "a pipe is read as standard input: write - for it",
     }
-    return DomainError(os.strerror(error.errno or 0), file=str(path), hint=hints.get(error.errno or 0))
+    number = error.errno or 0
+    return DomainError(os.strerror(number) if number else str(error), file=str(path), hint=hints.get(number))

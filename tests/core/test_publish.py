@@ -1,0 +1,273 @@
+"""Tests of domctx.publish: files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domctx.errors import DomainError, UsageError
+from domctx.publish import publish, publish_directory, refuse_existing, sync_file
+
+
+def names(folder: Path) -> list[str]:
+    """Everything in a folder, hidden files too."""
+    return sorted(os.listdir(folder))
+
+
+def run(road: Any, goal: Path, inside: Callable[[Any], object], *, force: bool = False) -> None:
+    """Publish ``goal``; what is inside the block is a function of what it gives."""
+    with road(goal, force=force) as made:
+        inside(made)
+
+
+def raising(error: BaseException) -> Callable[[Any], object]:
+    """A block that writes something, then fails."""
+
+    def inside(made: Any) -> None:
+        if isinstance(made, Path):
+            (made / "new").touch()
+        else:
+            made.write(b"new")
+        raise error
+
+    return inside
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    """Until then there is only a partial one, and both are the owner's alone."""
+    goal = tmp_path / "a.dctx"
+    with publish(goal) as file:
+        file.write(b"octets")
+        assert [name.startswith(".a.dctx.") and name.endswith(".partial") for name in names(tmp_path)] == [True]
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+    assert names(tmp_path) == ["a.dctx"]
+    assert goal.read_bytes() == b"octets"
+    assert stat.S_IMODE(goal.stat().st_mode) == 0o600
+
+
+def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+    """Of whatever kind, and it comes out as it is."""
+    for kind in (ValueError, KeyboardInterrupt, SystemExit):
+        for road in (publish, publish_directory):
+            with pytest.raises(kind, match="stop"):
+                run(road, tmp_path / "a", raising(kind("stop")))
+    assert names(tmp_path) == []
+
+
+def test_what_exists_is_not_replaced(tmp_path: Path) -> None:
+    """Without force: not a file, not a folder, not a link to nowhere."""
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        for road in (publish, publish_directory):
+            with pytest.raises(UsageError, match=f"{name}: exists already\n  choose another name, or pass --force"):
+                road(tmp_path / name).__enter__()
+        refuse_existing(tmp_path / name, force=True)
+    assert names(tmp_path) == ["file", "link"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_force_replaces_a_file_at_the_end(tmp_path: Path) -> None:
+    """And keeps it, octet for octet, when the block fails."""
+    goal = tmp_path / "a"
+    goal.write_bytes(b"old")
+    with pytest.raises(ValueError, match="stop"):
+        run(publish, goal, raising(ValueError("stop")), force=True)
+    assert goal.read_bytes() == b"old"
+    with publish(goal, force=True) as file:
+        file.write(b"new")
+        assert goal.read_bytes() == b"old"
+    assert goal.read_bytes() == b"new"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "folder", "pipe"])
+def test_force_replaces_nothing_but_files(tmp_path: Path, name: str) -> None:
+    """A device, a folder and a pipe stay what they are."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no regular file, and is not replaced"):
+        publish(tmp_path / name, force=True).__enter__()
+    assert names(tmp_path) == ["folder", "pipe"]
+
+
+def test_a_goal_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Publishing is exclusive: the other's file wins, ours is gone."""
+    goal = tmp_path / "a"
+    with pytest.raises(UsageError, match="exists already"):
+        run(publish, goal, lambda file: goal.write_bytes(b"theirs"))
+    assert goal.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["a"]
+    with pytest.raises(UsageError, match="exists already"):
+        run(publish_directory, tmp_path / "b", lambda folder: (tmp_path / "b").mkdir())
+    assert names(tmp_path / "b") == []
+
+
+def test_a_goal_that_appears_and_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told as the disk told it."""
+
+    def link(*names: object) -> None:
+        raise FileExistsError(errno.EEXIST, "there")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(DomainError, match="a: File exists"):
+        run(publish, tmp_path / "a", str)
+    assert names(tmp_path) == []
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told with what to do; force needs none."""
+
+    def link(*names: object) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(DomainError, match="cannot be published; got not permitted\n  the file system may have no hard"):
+        run(publish, tmp_path / "a", str)
+    run(publish, tmp_path / "b", str, force=True)
+    assert names(tmp_path) == ["b"]
+
+
+@pytest.mark.parametrize("road", [publish, publish_directory])
+def test_a_folder_that_is_not_there(tmp_path: Path, road: Any) -> None:
+    """Is told before anything is made."""
+    with pytest.raises(DomainError, match="missing/a: No such file or directory"):
+        road(tmp_path / "missing" / "a").__enter__()
+
+
+def test_long_names_leave_room_for_the_partial_one(tmp_path: Path) -> None:
+    """A name of 250 octets can be published."""
+    with publish(tmp_path / ("ä" * 125)) as file:
+        file.write(b"x")
+    assert names(tmp_path) == ["ä" * 125]
+
+
+def test_a_refusal_of_the_disk_in_the_block_is_told(tmp_path: Path) -> None:
+    """As the goal's."""
+    for road in (publish, publish_directory):
+        with pytest.raises(DomainError, match="a: No space left on device"):
+            run(road, tmp_path / "a", raising(OSError(errno.ENOSPC, "full")))
+    assert names(tmp_path) == []
+
+
+def test_a_folder_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file and folder in it is flushed first, and it is the owner's alone."""
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{number}"))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with publish_directory(tmp_path / "m") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "frames").write_bytes(b"x")
+        (folder / "socket").symlink_to("nowhere")
+        assert names(tmp_path) == [folder.name]
+    assert names(tmp_path) == ["m"]
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o700
+    assert [Path(name).name for name in flushed] == ["inner", "frames", folder.name, tmp_path.name]
+
+
+def test_force_replaces_a_folder_at_the_end(tmp_path: Path) -> None:
+    """And keeps it when the block fails."""
+    goal = tmp_path / "m"
+    goal.mkdir()
+    (goal / "old").touch()
+    with pytest.raises(ValueError, match="stop"):
+        run(publish_directory, goal, raising(ValueError("stop")), force=True)
+    assert names(goal) == ["old"]
+    with publish_directory(goal, force=True) as folder:
+        (folder / "new").touch()
+    assert names(goal) == ["new"]
+    assert names(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_folder_that_cannot_be_replaced_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Whether the old one cannot be moved aside or the new one not into its place."""
+    goal = tmp_path / "m"
+    goal.mkdir()
+    (goal / "old").touch()
+    calls: list[Path] = []
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == failing:
+            raise OSError(errno.EIO, "broken")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(DomainError, match="m: Input/output error"):
+        run(publish_directory, goal, str, force=True)
+    assert names(goal) == ["old"]
+    assert names(tmp_path) == ["m"]
+
+
+def test_only_files_are_flushed_as_files(tmp_path: Path) -> None:
+    """What is no file is left alone."""
+    os.mkfifo(tmp_path / "pipe")
+    sync_file(tmp_path / "pipe")
+
+
+HOLD = """
+import sys, time
+from domctx.publish import publish
+with publish(sys.argv[1], force=True) as file:
+    file.write(b"half of it")
+    print("now", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
+    """Or none; never half a one."""
+    for old in (None, b"old"):
+        goal = tmp_path / f"goal-{old is None}"
+        if old is not None:
+            goal.write_bytes(old)
+        with subprocess.Popen([sys.executable, "-c", HOLD, str(goal)], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"now\n"
+            process.send_signal(signal.SIGKILL)
+        assert (goal.read_bytes() if goal.exists() else None) == old
+        assert sum(name.endswith(".partial") for name in names(tmp_path)) == 1
+        for name in names(tmp_path):
+            if name.endswith(".partial"):
+                (tmp_path / name).unlink()
+
+
+def test_a_limit_on_files_leaves_nothing(tmp_path: Path) -> None:
+    """A file that may not grow is refused as a full disk is."""
+    script = """
+import resource, signal, sys
+from domctx.publish import publish
+from domctx.sinks import FileSink
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+try:
+    with publish(sys.argv[1]) as file:
+        FileSink(file.fileno(), sys.argv[1]).write(bytes(2 << 20))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"DomainError {tmp_path / 'a'}: File too large\n  free some space")
+    assert names(tmp_path) == []
+
+

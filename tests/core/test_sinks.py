@@ -1,0 +1,120 @@
+"""Tests of domctx.sinks: small objects that compose."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from domctx import sinks
+from domctx.errors import DomainError
+from domctx.sinks import BytesSink, CountingSink, DigestSink, FileSink, ProgressSink
+
+
+@pytest.fixture
+def descriptor(tmp_path: Path) -> Iterator[int]:
+    """A file that is written to."""
+    number = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
+    yield number
+    os.close(number)
+
+
+def contents(descriptor: int) -> bytes:
+    """What stands in it."""
+    return os.pread(descriptor, 1 << 24, 0)
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_every_cut_gives_the_same_octets(pieces: list[bytes]) -> None:
+    """Small pieces are gathered, large ones go straight through, in order."""
+    reading, writing = os.pipe()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sinks, "BUFFER", 16)
+        sink = FileSink(writing, "pipe")
+        for piece in pieces:
+            sink.write(piece)
+        sink.close()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        assert file.read() == b"".join(pieces)
+
+
+def test_short_writes_are_gone_on_with(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system call that takes only a part is called again for the rest."""
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda number, data: real(number, data[:3]))
+    sink = FileSink(descriptor, "out")
+    sink.write(b"0123456789")
+    sink.close()
+    assert contents(descriptor) == b"0123456789"
+
+
+def test_arrays_of_any_shape_are_taken(descriptor: int) -> None:
+    """Also those without an element, gathered or straight."""
+    large = np.arange(sinks.BUFFER, dtype=np.uint32).reshape(2, -1)
+    sink = FileSink(descriptor, "out")
+    for array in (np.zeros((0, 4), np.uint8), large, np.zeros((3, 0), np.uint8)):
+        sink.write(array.data)
+    sink.close()
+    assert contents(descriptor) == large.tobytes()
+
+
+def test_a_full_disk_is_told_once() -> None:
+    """Naming the file; nothing is tried a second time."""
+    number = os.open("/dev/full", os.O_WRONLY)
+    sink = FileSink(number, "image.dctx")
+    sink.write(b"x")
+    with pytest.raises(DomainError, match=r"image.dctx: No space left on device\n  free some space") as caught:
+        sink.close()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+    sink.close()
+    os.close(number)
+
+
+def test_bytes_sink_gathers() -> None:
+    """In memory."""
+    sink = BytesSink()
+    sink.write(b"ab")
+    sink.write(np.array([[99], [100]], np.uint8).data)
+    sink.close()
+    assert sink.octets == b"abcd"
+
+
+def test_counting_sink_counts_octets() -> None:
+    """Not elements."""
+    sink = CountingSink()
+    sink.write(b"abc")
+    sink.write(np.zeros((2, 5), np.uint32).data)
+    sink.close()
+    assert sink.count == 43
+
+
+class Closing(BytesSink):
+    """Tells that it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+def test_digest_and_progress_pass_on() -> None:
+    """What passes is hashed and reported, and closing reaches the innermost."""
+    inner, told = Closing(), list[int]()
+    sink = ProgressSink(DigestSink(inner, hashlib.sha256()), told.append)
+    for piece in (b"one", b"", b"three"):
+        sink.write(piece)
+    sink.close()
+    assert inner.octets == b"onethree"
+    assert inner.closed
+    assert told == [3, 0, 5]
+    assert isinstance(sink.inner, DigestSink)
+    assert sink.inner.hasher.digest() == hashlib.sha256(b"onethree").digest()  # type: ignore[attr-defined]  # hashlib's
