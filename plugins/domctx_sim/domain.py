@@ -34,22 +34,20 @@ class SimDomain:
         self.location = location
         self.sim = Machine.with_domain(Path(location))
         self._domain = self.sim.domain
-        self._paused = False
 
     @property
     def machine(self) -> Description:
-        """The description of the domain."""
-        running = self._domain.run_state == "running"
+        """The description of the domain; its run state is the one in which it was found."""
         return Description(
             name=self._domain.name,
             architecture=ARCHITECTURE,
             hypervisor=HYPERVISOR,
             blocks=(ram_block(len(self.sim.table.owned(self._domain.id))),),
             vcpus=(0,),
-            run_state="paused" if running and self._paused else self._domain.run_state,
+            run_state=self._domain.run_state,
             pv_width=I386_2LEVEL.width,
             pv_levels=I386_2LEVEL.levels,
-            command_line=self._domain.command_line,
+            command_line=self._domain.command_line or None,
         )
 
     @functools.cached_property
@@ -81,12 +79,10 @@ class SimDomain:
         return owned if self._domain.tsc is None else (*owned, CLOCK)
 
     def pause(self) -> None:
-        """Stop the domain. Nothing runs in the simulation, so that nothing has to be told to the machine."""
-        self._paused = True
+        """Nothing runs in the simulation while a domain is open, so that nothing has to be told to the machine."""
 
     def unpause(self) -> None:
-        """Give the domain back as it was found."""
-        self._paused = False
+        """The domain is as it was found."""
 
     def close(self) -> None:
         """Close the machine."""

@@ -219,10 +219,10 @@ def test_processors_that_cannot_be_saved(folder: Path) -> None:
 
 
 def test_running_domains(folder: Path) -> None:
-    """A domain that runs is seen as paused while it is held, and as running again afterwards."""
+    """A domain that runs is described as running while it is saved, so that what is loaded of it runs too."""
     with changed(folder) as machine:
         machine.domain.run_state = "running"
     with opened(folder) as domain:
-        assert domain.machine.run_state == "paused"
+        assert domain.machine.run_state == "running"
         domain.unpause()
         assert domain.machine.run_state == "running"
