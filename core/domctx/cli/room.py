@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domctx.context import Operation
@@ -12,21 +12,18 @@ from domctx.errors import DomainError
 from domctx.save import Estimate
 
 
-def check_room(path: str, estimates: Sequence[Estimate], operation: Operation) -> None:
-    """Hold the estimated size of ``path`` against the free space beside it.
+def check_room(path: str, estimate: Callable[[bool], Sequence[Estimate]], operation: Operation) -> None:
+    """Hold the size that ``path`` will have against the free space beside it.
 
-    Raises DomainError where exact sizes and samples do not fit; notes where only the upper bound does not.
+    ``estimate`` gives the sizes, from a sample too where it is called with True: only where the upper bound does not
+    fit. Raises DomainError where exact sizes and samples do not fit either; notes where only the bound does not.
     """
-    folder = Path(path).parent
-    try:
-        disk = os.statvfs(folder)
-    except OSError as error:
-        raise refused(error, folder) from error
-    free = disk.f_bavail * disk.f_frsize
-    expected = sum(row.octets if row.exact or row.sampled is None else row.sampled for row in estimates)
-    certain = sum(row.octets for row in estimates if row.exact) + sum(row.sampled or 0 for row in estimates)
-    bound = sum(row.octets for row in estimates)
-    if certain > free:
+    free = _free(Path(path).parent)
+    bound = sum(row.octets for row in estimate(False))
+    if bound <= free:
+        return
+    expected = sum(row.octets if row.exact else row.sampled or 0 for row in estimate(True))
+    if expected > free:
         raise DomainError(
             "the image does not fit on the disk",
             file=path,
@@ -34,5 +31,13 @@ def check_room(path: str, estimates: Sequence[Estimate], operation: Operation) -
             got=f"{free:,} octets free",
             hint="free some space, or save to another disk or a pipe",
         )
-    if bound > free:
-        operation.note(f"{path}: up to {bound:,} octets may be needed, {free:,} are free")
+    operation.note(f"{path}: up to {bound:,} octets may be needed, {free:,} are free")
+
+
+def _free(folder: Path) -> int:
+    """Octets that an ordinary user may still write to the disk of a folder."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError as error:
+        raise refused(error, folder) from error
+    return disk.f_bavail * disk.f_frsize

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +17,9 @@ from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE
 from domctx.save import Estimate, dry_run, save
 from domctx.sinks import FileSink
+
+if TYPE_CHECKING:
+    from domctx.registry import Registry
 
 
 @click.command("save")
@@ -80,11 +85,18 @@ def write_image(
             save(domain, sink, registry, operation, images=images, drop=drop)
             sink.close()
             return
-        check_room(path, dry_run(domain, registry, operation, images=images, drop=drop, sample=True), operation)
+        sizes = functools.partial(_sizes, domain, registry, operation, images, drop)
+        check_room(path, sizes, operation)
         with publish(path, force=operation.force) as file:
             sink = FileSink(file.fileno(), path)
             save(domain, sink, registry, operation, images=images, drop=drop)
             sink.close()
+
+
+def _sizes(
+    domain: Domain, registry: Registry, operation: Operation, images: Images, drop: tuple[str, ...], sample: bool
+) -> list[Estimate]:
+    return dry_run(domain, registry, operation, images=images, drop=drop, sample=sample)
 
 
 def _print(session: Session, estimates: list[Estimate], as_json: bool) -> None:

@@ -56,6 +56,7 @@ class Session:
 
             disabled = os.environ.get("DOMCTX_DISABLE_PLUGINS", "")
             manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
+            manager.trace = self.note if os.environ.get("DOMCTX_TRACE") == "1" else None
             self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS)
             for plugin in manager.broken():
                 self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")

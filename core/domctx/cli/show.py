@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import click
@@ -20,6 +20,9 @@ from domctx.image_domain import ImageDomain
 from domctx.save import save
 from domctx.show import show
 from domctx.sinks import FileSink
+
+OCTETS: Final = 64
+"""Digits of long hexadecimal text that are shown to people."""
 
 
 @click.command("show")
@@ -83,7 +86,7 @@ def lines(value: Any, indent: str) -> Iterator[str]:
         for index, item in enumerate(value):
             yield from _entry(f"[{index}]", item, indent)
     elif value is not None:
-        yield f"{indent}{value}"
+        yield f"{indent}{_text(value)}"
 
 
 def _entry(key: str, item: Any, indent: str) -> Iterator[str]:
@@ -91,4 +94,13 @@ def _entry(key: str, item: Any, indent: str) -> Iterator[str]:
         yield f"{indent}{key}:"
         yield from lines(item, indent + "  ")
     else:
-        yield f"{indent}{key}: {item}"
+        yield f"{indent}{key}: {_text(item)}"
+
+
+def _text(item: Any) -> str:
+    """A number as people look for it, in decimal and hexadecimal; long octets cut short."""
+    if type(item) is int and item > 9:
+        return f"{item} (0x{item:x})"
+    if isinstance(item, str) and len(item) > OCTETS and not item.strip("0123456789abcdef"):
+        return f"{item[:OCTETS]}... ({len(item) // 2} octets, all of them with --json)"
+    return str(item)
