@@ -17,7 +17,7 @@ from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
 from domctx_qemu_stream.layout import RAM, SCHEME
-from domctx_qemu_stream.located import is_ignored, locate, open_shared
+from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Tail, head_parts, tail_extents
 from domctx_qemu_stream.placement import Board, board_of, place
@@ -158,7 +158,11 @@ class QemuDomain:
         if ram is None or not elements.ram_ended:
             raise elements.problem or CutError(f"the stream ends before section {RAM!r} does", offset=self.file.size)
         shared = open_shared(self._given.ram_files, ram.blocks, self._opened)
-        found = locate(ram, self.file, shared, is_ignored(elements.configuration.capabilities))
+        channels: list[StreamFile] = []
+        for path in self._given.channels:
+            channels.append(open_file(path))
+            self._opened.append(channels[-1])
+        found = locate(ram, self.file, Beside(shared, channels), is_ignored(elements.configuration.capabilities))
         for name in found.absent:
             self._note(
                 f"RAM block {name!r} was shared memory, and is not in the stream: its pages are absent; "

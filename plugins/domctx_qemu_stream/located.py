@@ -36,12 +36,26 @@ class Located:
     """The blocks that are in no file that was given."""
 
 
-def locate(ram: RamSection, file: StreamFile, shared: Mapping[str, StreamFile], ignored: bool) -> Located:
+@attrs.frozen(eq=False)
+class Beside:
+    """The files beside the stream: of shared memory by block, and of channels."""
+
+    shared: Mapping[str, StreamFile]
+    channels: Sequence[StreamFile] = ()
+
+
+def locate(ram: RamSection, file: StreamFile, beside: Beside, ignored: bool) -> Located:
     """Where the pages are. Raises UnsupportedError where they travelled in channels that were not given.
 
-    ``shared`` are files of shared memory by block; ``ignored`` tells whether the stream may leave such blocks out.
+    ``ignored`` tells whether the stream may leave out blocks of shared memory.
     """
+    shared = beside.shared
     places: dict[int, Rows] = {Place.STREAM: file, Place.SPOOL: ram.spool, Place.FILE: file}
+    if beside.channels:
+        from domctx_qemu_stream.multifd import add_channels
+
+        add_channels(ram, beside.channels, Place.FILE + 1)
+        places |= {Place.FILE + 1 + index: channel for index, channel in enumerate(beside.channels)}
     runs: list[Settled] = []
     missing: list[PageKind] = []
     for block, found in zip(ram.blocks, ram.runs, strict=True):
@@ -49,14 +63,15 @@ def locate(ram: RamSection, file: StreamFile, shared: Mapping[str, StreamFile], 
         if block.mapped is not None:
             settled = _mapped(file, block.mapped, block.pages)
         elif block.name in shared and not len(settled.firsts):
-            number = Place.FILE + len(places)
+            number = max(places) + 1
             places[number] = shared[block.name]
             settled = _run(0, block.pages, 0, number)
         elif ignored and not len(settled.firsts):
             kind = PageKind.ABSENT
         runs.append(settled)
         missing.append(kind)
-    _check_channels(ram, runs, missing)
+    if not beside.channels:
+        _check_channels(ram, runs, missing)
     absent = [block.name for block, kind in zip(ram.blocks, missing, strict=True) if kind is PageKind.ABSENT]
     return Located(runs, missing, places, absent)
 

@@ -102,8 +102,12 @@ class RamSection:
         else:
             self.blocks = read_blocks(cursor, word & ~FLAGS, self._wire)
         self._names = {block.name.encode("latin-1"): index for index, block in enumerate(self.blocks)}
-        self.runs = [Runs(block.pages, self._unpack, self.spool.append, self._fetch) for block in self.blocks]
+        self.runs = [self.new_runs(block) for block in self.blocks]
         return cursor.offset
+
+    def new_runs(self, block: WireBlock) -> Runs:
+        """No runs of a block yet."""
+        return Runs(block.pages, self._unpack, self.spool.append, self._fetch)
 
     def _page(self, view: memoryview, at: int, word: int, base: int) -> int:
         """One page, and as many more as follow it evenly; the place behind them."""

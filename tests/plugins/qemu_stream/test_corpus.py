@@ -100,6 +100,15 @@ def test_shared_memory_comes_from_its_file(streams: Corpus, tmp_path: Path) -> N
     assert [hex(page) for page in wrong if not VGA[0] <= page < VGA[1]] == []
 
 
+def test_multifd_is_read_from_its_channels(streams: Corpus, tmp_path: Path) -> None:
+    """With its channels the memory of a multifd stream is whole."""
+    names = [f"pc-16m-multifd-none.ch{number}" for number in range(3)]
+    main, *others = [str(streams.path(name)) for name in names]
+    given = [part for path in others for part in ("-O", f"channel={path}")]
+    domctx(["extract", main, "memory", "-o", str(tmp_path / "memory"), *given])
+    assert wrong_pages(streams.truth("pc-16m-multifd-none"), tmp_path / "memory") == []
+
+
 def test_multifd_is_refused_with_what_to_do(streams: Corpus) -> None:
     """The main channel alone has no pages: the refusal says how the others are given."""
     domctx(["info", str(streams.path("pc-16m-multifd-none.ch0"))])
