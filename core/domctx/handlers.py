@@ -10,6 +10,7 @@ import attrs
 from domctx.api import RecordType, Transformed
 from domctx.errors import DomctxError, PluginError
 from domctx.manager import Manager, Plugin
+from domctx.trace import Tell, name_of, traced
 
 if TYPE_CHECKING:
     import pluggy
@@ -24,6 +25,10 @@ class Layer:
 
     plugin: Plugin
     function: Callable[..., Any]
+    tell: Tell | None = None
+    """Who is told of the calls of what it returns; None: nobody."""
+    what: str = ""
+    """What they are told: ``save CPU: acme-tpm:watch``."""
 
 
 @attrs.frozen
@@ -63,11 +68,12 @@ def nest(
     for layer in layers:
         wrapped = wrap(layer, record_type, found.handler)
         if not isinstance(wrapped, Transformed):
-            found = attrs.evolve(found, handler=wrapped)
+            found = attrs.evolve(found, handler=traced(wrapped, layer.what, layer.tell))
         elif wrapped.name in found.transforms:
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} of {record_type.name} is there already")
         elif accepted is None or wrapped.name in accepted:
-            found = Nest(wrapped.handler, (*found.transforms, wrapped.name), (*found.owners, layer.plugin))
+            handler = traced(wrapped.handler, layer.what, layer.tell)
+            found = Nest(handler, (*found.transforms, wrapped.name), (*found.owners, layer.plugin))
     return found
 
 
@@ -114,18 +120,22 @@ def failure(plugin: Plugin, message: str) -> PluginError:
 def collect(manager: Manager, hook: str, record_type: RecordType) -> Handlers:
     """The handlers of one direction: ``hook`` is ``domctx_save`` or ``domctx_load``."""
     by_name = {plugin.name: plugin for plugin in manager.plugins}
+    what = f"{hook.removeprefix('domctx_')} {record_type.name}"
     implementations = getattr(manager.relay.hook, hook).get_hookimpls()
-    layers = [_layer(by_name[impl.plugin_name], impl) for impl in implementations if impl.wrapper]
-    others = [_layer(by_name[impl.plugin_name], impl) for impl in implementations if not impl.wrapper]
+    found = [(impl.wrapper, _layer(by_name[impl.plugin_name], impl, manager.trace, what)) for impl in implementations]
+    layers = [layer for wrapper, layer in found if wrapper]
+    others = [layer for wrapper, layer in found if not wrapper]
     declared = record_type.save if hook == "domctx_save" else record_type.load
     # what pluggy calls first is listed last: the last of the others decides, the first wrapper is the innermost
     base = next(filter(None, (_ask(layer, record_type) for layer in reversed(others))), declared)
+    base = traced(base, f"{what}: {name_of(base)}", manager.trace)
     return Handlers(record_type, base, tuple(layers), nest(record_type, base, layers))
 
 
-def _layer(plugin: Plugin, impl: pluggy.HookImpl) -> Layer:
+def _layer(plugin: Plugin, impl: pluggy.HookImpl, tell: Tell | None, what: str) -> Layer:
     """A hook implementation; it may leave out the argument, as pluggy lets it."""
-    return Layer(plugin, impl.function if impl.argnames else lambda record_type: impl.function())
+    function = impl.function if impl.argnames else lambda record_type: impl.function()
+    return Layer(plugin, function, tell, f"{what}: {plugin.name}")
 
 
 def _ask(layer: Layer, record_type: RecordType) -> Handler | None:

@@ -16,6 +16,7 @@ import pluggy
 from domctx import hookspecs
 from domctx.discovery import BUNDLED, EntryPoint
 from domctx.errors import PluginError, UsageError
+from domctx.trace import Tell
 
 FILE: Final = "file"
 """What stands for the distribution of a one-file plugin."""
@@ -57,6 +58,8 @@ class Manager:
         self.relay = pluggy.PluginManager(hookspecs.PROJECT)
         self.relay.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
+        self.trace: Tell | None = None
+        """Who is told of each call of a handler; set before the registry is resolved."""
 
     @classmethod
     def load(cls, found: Iterable[EntryPoint], *, disabled: str = "", wanted: Sequence[str] = ()) -> Manager:

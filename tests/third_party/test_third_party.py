@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -175,6 +176,14 @@ def test_the_watcher_counts(work: Work) -> None:
         work.run("save", "sim:m2", name, disable=disable)
         octets[disable] = work.json("show", name, "CPU")["records"][0]["value"]
     assert octets[""] == octets["acme-tpm:watch"]
+
+
+def test_the_trace_tells_each_call(work: Work) -> None:
+    """With DOMCTX_TRACE=1 each handler and each wrapper around it is told with its time."""
+    told = work.run("load", "a.dctx", "sim:m2", environment={"DOMCTX_TRACE": "1"})
+    for what in ("load CPU: domctx_cpu.plugin.load", "load CPU: acme-tpm:watch", "load acme/tpm: acme_tpm.plugin.load"):
+        assert re.search(rf"domctx: trace: {what} took [0-9.]+ ms", told), told
+    assert "trace:" not in work.saving
 
 
 def test_the_transform_is_listed_and_undone(work: Work, machine: Work) -> None:
