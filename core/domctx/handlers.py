@@ -69,6 +69,8 @@ def nest(
         wrapped = wrap(layer, record_type, found.handler)
         if not isinstance(wrapped, Transformed):
             found = attrs.evolve(found, handler=traced(wrapped, layer.what, layer.tell))
+        elif "/" not in wrapped.name:
+            raise LayerError(layer.plugin, f"its transform {wrapped.name!r} has no namespace: name it vendor/name")
         elif wrapped.name in found.transforms:
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} of {record_type.name} is there already")
         elif accepted is None or wrapped.name in accepted:

@@ -177,6 +177,12 @@ def test_a_transform_stands_once() -> None:
         saving(a=transform("acme/x"), b=transform("acme/x"))
 
 
+def test_a_transform_has_a_namespace() -> None:
+    """A transform's name says whose it is: an image that lists it tells what is missing."""
+    with pytest.raises(LayerError, match="its transform 'x' has no namespace: name it vendor/name"):
+        saving(a=transform("x"))
+
+
 def test_a_transform_can_be_undone() -> None:
     """A transform for saving only is refused: nobody could read what it writes. One for loading reads old images."""
     plain, changing = saving(), saving(acme=transform("acme/x"))
