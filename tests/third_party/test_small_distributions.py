@@ -199,7 +199,7 @@ def failing(changes: str) -> str:
     return FAILING.replace("CHANGES", changes)
 
 
-@pytest.mark.parametrize("changes", ["save=fail", "exact_size=fail", "estimate_size=fail, max_size=lambda *a: 99"])
+@pytest.mark.parametrize("changes", ["save=fail", "exact_size=fail", "estimate_size=fail, max_size=lambda *a: 1 << 60"])
 def test_handlers_that_fail(site: Site, changes: str) -> None:
     """A handler that raises is a bug of its distribution, which is named: exit code 70, and nothing is left."""
     site.add("acme-bad", failing(changes))
