@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
-from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
 from domctx_foreign import StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
@@ -67,16 +67,7 @@ class QemuDomain:
     @functools.cached_property
     def machine(self) -> Machine:
         """What the stream tells of the machine; its name is that of the machine type."""
-        elements = self.elements
-        return Machine(
-            name=elements.configuration.machine or self.board.name,
-            architecture=architecture_of(section for section in self.sections if section.name == CPU),
-            hypervisor=HYPERVISOR,
-            blocks=self.blocks,
-            vcpus=tuple(sorted({section.instance for section in elements.devices if section.name == CPU})),
-            run_state=self._run_state(),
-            uuid=elements.configuration.uuid,
-        )
+        return self._describe()
 
     @functools.cached_property
     def board(self) -> Board:
@@ -110,6 +101,10 @@ class QemuDomain:
                 return None
             return cast("T", self._state(key))
 
+    def head_parts(self) -> Iterator[ForeignPart]:
+        """What stands before memory."""
+        return head_parts(self.elements)
+
     def owned_states(self) -> Sequence[StateKey[Any]]:
         """What the stream holds; FOREIGN_TAIL also where its end was not reached."""
         return tuple(self._providers)
@@ -132,7 +127,7 @@ class QemuDomain:
     def _providers(self) -> Mapping[StateKey[Any], Callable[[], Any]]:
         elements = self.elements
         found: dict[StateKey[Any], Callable[[], Any]] = {
-            FOREIGN_HEAD: lambda: StoredForeign(head_parts(elements)),
+            FOREIGN_HEAD: lambda: StoredForeign(self.head_parts()),
         }
         if self.blocks:
             found[MEMORY] = self._memory
@@ -169,6 +164,18 @@ class QemuDomain:
                 f"give its file with -O ram-file={name}=PATH"
             )
         return QemuMemory(self.location, self.blocks, found.runs, found.missing, found.places)
+
+    def _describe(self) -> Machine:
+        elements = self.elements
+        return Machine(
+            name=elements.configuration.machine or self.board.name,
+            architecture=architecture_of(section for section in self.sections if section.name == CPU),
+            hypervisor=HYPERVISOR,
+            blocks=self.blocks,
+            vcpus=tuple(sorted({section.instance for section in elements.devices if section.name == CPU})),
+            run_state=self._run_state(),
+            uuid=elements.configuration.uuid,
+        )
 
     def _run_state(self) -> str:
         for section in self.sections:

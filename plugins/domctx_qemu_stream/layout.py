@@ -16,6 +16,11 @@ COMPAT_VERSION: Final = 2
 """Before 2009: no sections; QEMU itself refuses it."""
 HEADER_SIZE: Final = 8
 
+LIBVIRT: Final = "libvirt"
+"""The scheme of libvirt's save images, which hold a stream (formats/qemu.md 5)."""
+LIBVIRT_SAVED: Final = b"LibvirtQemudSave"
+LIBVIRT_PARTIAL: Final = b"LibvirtQemudPart"
+
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
 """Octets of a page of every x86 target; flags stand in the bits below it."""

@@ -1,4 +1,4 @@
-"""The format ``qemu:``; what it does stands in the other rooms, imported when it is called."""
+"""The formats ``qemu:`` and ``libvirt:``; what it does stands in the other rooms, imported when it is called."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from collections.abc import Iterable, Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option
 from domctx.hookspecs import hookimpl
-from domctx_qemu_stream.layout import MAGIC, SCHEME
+from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, SCHEME
 
 
 def open_(path: str, context: FormatContext) -> Domain:
     """An opened stream as a Domain. Raises DomctxError where not even its head can be read."""
     from domctx_qemu_stream.domain import open_domain
+
+    return open_domain(path, context)
+
+
+def open_libvirt(path: str, context: FormatContext) -> Domain:
+    """An opened libvirt image as a Domain. Raises DomctxError where its head cannot be read."""
+    from domctx_qemu_stream.libvirt import open_domain
 
     return open_domain(path, context)
 
@@ -32,7 +39,7 @@ OPTIONS = (
 
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
-    """``qemu:``."""
+    """``qemu:`` and ``libvirt:``."""
     return [
         Format(
             scheme=SCHEME,
@@ -41,5 +48,13 @@ def domctx_formats() -> Sequence[Format]:
             open=open_,
             coverage=coverage,
             options=OPTIONS,
-        )
+        ),
+        Format(
+            scheme=LIBVIRT,
+            summary="libvirt save images: domain XML and a QEMU stream, packed or not",
+            magics=((0, LIBVIRT_SAVED), (0, LIBVIRT_PARTIAL)),
+            open=open_libvirt,
+            coverage=coverage,
+            options=OPTIONS[-1:],
+        ),
     ]

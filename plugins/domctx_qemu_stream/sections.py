@@ -88,6 +88,11 @@ class Elements:
         except (StreamError, UnsupportedError) as error:
             self.problem = error
 
+    def spoil(self, problem: DomctxError) -> None:
+        """Something outside of the stream says that it is not to be trusted: its memory is not either."""
+        self.problem = self.problem or problem
+        self.ram_ended = False
+
     def _check_page_size(self) -> None:
         found = self.description
         if found is not None and found.page_size != PAGE_SIZE:

@@ -109,6 +109,15 @@ def test_multifd_is_read_from_its_channels(streams: Corpus, tmp_path: Path) -> N
     assert wrong_pages(streams.truth("pc-16m-multifd-none"), tmp_path / "memory") == []
 
 
+@pytest.mark.parametrize("name", ["libvirt-raw.save", "libvirt-gzip.save", "libvirt-xz.save"])
+def test_libvirt_images_are_good(name: str, streams: Corpus, tmp_path: Path) -> None:
+    """info, verify and convert take an image as libvirt wrote it, whatever it is packed with."""
+    path = str(streams.path(name))
+    assert '"name": "g1"' in domctx(["info", path, "--json"])
+    domctx(["verify", path])
+    domctx(["convert", path, str(tmp_path / "vm.dctx")])
+
+
 def test_multifd_is_refused_with_what_to_do(streams: Corpus) -> None:
     """The main channel alone has no pages: the refusal says how the others are given."""
     domctx(["info", str(streams.path("pc-16m-multifd-none.ch0"))])

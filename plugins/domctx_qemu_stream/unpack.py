@@ -1,0 +1,122 @@
+"""Packed streams: gzip, bzip2, xz and zstd, unpacked into an unlinked file, no further than a stream can be."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from domctx.errors import DomctxError, StreamError
+from domctx.publish import refused
+from domctx_qemu_stream.configuration import read_configuration
+from domctx_qemu_stream.cursor import Cursor
+from domctx_qemu_stream.files import CutError, StreamFile, open_spool
+from domctx_qemu_stream.layout import MAX_RAM, PAGE_SIZE, RAM, Command, Element, Flag
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+WINDOW: Final = 256 << 10
+"""Packed octets that are read at once."""
+PIECE: Final = 1 << 20
+"""Octets that are unpacked at once."""
+SLACK: Final = 64 << 20
+ROUNDS: Final = 2
+"""What is unpacked may be so many times as long as the RAM that it tells of, and SLACK octets besides."""
+XZ_MEMORY: Final = 256 << 20
+
+Make = Callable[[], Any]
+
+
+def _gzip() -> Any:
+    from isal import igzip_lib
+
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+
+
+def _xz() -> Any:
+    return lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+
+
+MAKERS: Final[dict[str, Make]] = {"gzip": _gzip, "bzip2": bz2.BZ2Decompressor, "xz": _xz, "zstd": zstd.ZstdDecompressor}
+
+
+def unpack(file: StreamFile, method: str) -> StreamFile:
+    """What the octets of ``file`` from its start on unpack to, as a file that has no name.
+
+    Raises StreamError for what cannot be unpacked, is cut, or unpacks to more than its own head promises.
+    """
+    spool = StreamFile(open_spool(file.name), f"{file.name} (unpacked)")
+    try:
+        _unpack(file, method, spool)
+    except BaseException:
+        spool.close()
+        raise
+    return spool
+
+
+def _unpack(file: StreamFile, method: str, spool: StreamFile) -> None:
+    at, most = file.start, 0
+    unpacker = MAKERS[method]()
+    while not unpacker.eof:
+        packed = file.read(at, WINDOW) if unpacker.needs_input else b""
+        if unpacker.needs_input and not packed:
+            raise CutError(f"the {method} part of the file ends early", file=file.name, offset=at)
+        try:
+            octets = unpacker.decompress(packed, PIECE)
+        except (DomctxError, MemoryError):
+            raise
+        except Exception as error:  # each library has errors of its own, and isal's is no exception class to mypy
+            message = f"the {method} part of the file cannot be unpacked"
+            raise StreamError(message, file=file.name, offset=at, got=str(error)) from error
+        at += len(packed)
+        _append(spool, octets)
+        if not most and spool.size >= PIECE:
+            most = limit(spool)
+        if most and spool.size > most:
+            expected = f"at most 0x{most:x} octets"
+            raise StreamError(
+                f"the {method} part unpacks to more than its RAM", file=file.name, offset=at, expected=expected
+            )
+
+
+def _append(spool: StreamFile, octets: bytes) -> None:
+    view, at = memoryview(octets), spool.size
+    try:
+        while view:
+            done = os.pwrite(spool.descriptor, view, at)
+            view, at = view[done:], at + done
+    except OSError as error:
+        raise refused(error, spool.name) from error
+    spool.size = at
+
+
+def limit(file: StreamFile) -> int:
+    """How long a stream may be that begins as ``file`` does."""
+    try:
+        return ROUNDS * min(_ram(file), MAX_RAM) + SLACK
+    except DomctxError:  # told when the stream is read
+        return SLACK
+
+
+def _ram(file: StreamFile) -> int:
+    """The octets of RAM that a stream's head tells of; none where RAM does not come first."""
+    cursor = Cursor(file, read_configuration(file).end)
+    while cursor.peek() == Element.COMMAND:
+        cursor.skip(1, "a command")
+        if cursor.number(2, "a command") not in list(Command):
+            return 0
+        cursor.skip(cursor.number(2, "a command"), "a command")
+    if cursor.number(1, "an element") != Element.SECTION_START:
+        return 0
+    cursor.skip(4, "a section's header")
+    if cursor.text("a section's header") != RAM:
+        return 0
+    cursor.skip(8, "a section's header")
+    word = cursor.number(8, "its RAM")
+    return word & ~(PAGE_SIZE - 1) if word & Flag.MEM_SIZE else 0
