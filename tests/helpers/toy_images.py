@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,7 +50,7 @@ def vendor_registry() -> Registry:
 def types_plugin(*kinds: RecordType) -> Any:
     """A plugin object with these record types."""
 
-    class Kinds(types.SimpleNamespace):
+    class Kinds:
         @hookimpl
         def domctx_record_types(self) -> list[RecordType]:
             return list(kinds)
