@@ -198,7 +198,8 @@ def estimate(item: Planned, context: HandlerContext, *, sample: bool = False) ->
     sink, groups = CountingSink(), GroupDigests(hashing=False)
     write_type(StreamWriter(sink, groups), item, context)
     count = len(groups.finish())
-    return Estimate(kind.name, sink.count, exact=True, groups=range(count, count + 1))
+    exact = max_size is None  # a handler that declares a bound may write the bound when it is asked for sizes only
+    return Estimate(kind.name, sink.count, exact=exact, groups=range(count if exact else 0, count + 1))
 
 
 def _groups(octets: int) -> range:
