@@ -18,7 +18,7 @@ from domctx.records import FileRecord, Ledger, StreamRun
 from domctx.registry import BoundType, Registry
 from domctx.stream import StreamReader
 from domctx.walk import check_kind, check_types, may_skip, unknown_type
-from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_size, unpack_header
+from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_name, record_size, unpack_header
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class ImageDomain:
         for group in self.image.groups:
             bound = self.registry.types.get(group.type & ~OPTIONAL)
             if bound is not None:
-                check_kind(bound, self.image.manifest, group.offset, self.location)
+                self._check_kind(bound, group)
         codes = self._codes()
         return [key for key, bound in self.registry.states(self.image.images).items() if bound.type.code in codes]
 
@@ -76,6 +76,13 @@ class ImageDomain:
                 for header, offset in self.headers(group):
                     use = self.image.manifest.use_of(header.code) if self.image.manifest else None
                     yield Carried(header, offset, use, functools.partial(self._body, header, offset))
+
+    def _check_kind(self, bound: BoundType, group: Group) -> None:
+        try:
+            check_kind(bound, self.image.manifest)
+        except DomctxError as error:
+            name = record_name(bound.type.name, group.instance)
+            raise error.at(file=self.location, offset=group.offset, record=name) from None
 
     def _unknown(self) -> Iterator[tuple[Group, Header]]:
         """The groups of records of types that nobody knows, each with the type and instance of its first record."""

@@ -46,17 +46,19 @@ class Walk:
     """Reads one image in order and checks all that the protocol fixes; what the records mean is the receiver's."""
 
     def __init__(self, source: Source, registry: Registry, operation: Operation, *, digests: bool = True) -> None:
-        names = {**CORE_CODES, **{code: bound.type.name for code, bound in registry.types.items()}}
+        self._names = {**CORE_CODES, **{code: bound.type.name for code, bound in registry.types.items()}}
         self.registry = registry
         self.operation = operation
         self.groups = GroupDigests(hashing=digests)
-        self.reader = StreamReader(source, self.groups, names)
+        self.reader = StreamReader(source, self.groups, self._names)
         self.manifest: Manifest | None = None
         self.records = 0
         """How many records there are, DIRECTORY and END not counted; known when the walk is over."""
         self._ledgers: dict[int, Ledger] = {}
         self._unknown: set[tuple[int, int]] = set()
         self._closed = False
+        self._ahead = (0, "")
+        """Offset and name of the record that comes next, until it is begun."""
 
     def into(self, receiver: Receiver) -> None:
         """Walk the whole image. Raises DomctxError, with offset and record, for everything that is not right."""
@@ -75,8 +77,8 @@ class Walk:
         try:
             yield
         except DomctxError as error:
-            offset = self.reader.record_offset if error.file is None else None
-            raise error.at(offset=offset, record=self.reader.name) from error.__cause__
+            offset, record = max((self.reader.record_offset, self.reader.name), self._ahead)
+            raise error.at(offset=offset if error.file is None else None, record=record) from error.__cause__
 
     def _begin(self, wanted: str) -> Header:
         header = self.reader.begin()
@@ -121,29 +123,26 @@ class Walk:
             raise StreamError("the stream ends without END", offset=self.reader.offset, record="END[0]")
         if header.code == TYPE_END:
             return False
+        self._ahead = (self.reader.offset, record_name(self._names.get(header.code, header.type), header.instance))
         if self._closed:
-            raise self._misplaced(header, "a record stands between DIRECTORY and END")
+            raise StreamError("a record stands between DIRECTORY and END")
         if header.type == directory.WIRE_TYPE:
             self._directory()
         elif header.code in CORE_CODES:
-            raise self._misplaced(header, "a record of the core stands where it may not")
+            raise StreamError("a record of the core stands where it may not")
         elif header.code in self.registry.types:
             self._run(receiver, self.registry.types[header.code])
         else:
             self._skip(receiver, header)
         return True
 
-    def _misplaced(self, header: Header, message: str) -> StreamError:
-        name = record_name(CORE_CODES.get(header.code, header.type), header.instance)
-        return StreamError(message, offset=self.reader.offset, record=name)
-
     def _run(self, receiver: Receiver, bound: BoundType) -> None:
         code = bound.type.code
         ledger = self._ledgers.setdefault(code, Ledger(bound.type))
         use = self.manifest.use_of(code) if self.manifest else None
         if self.manifest is not None and use is None:
-            raise StreamError("MANIFEST does not list the type", offset=self.reader.offset, record=bound.type.name)
-        check_kind(bound, self.manifest, self.reader.offset)
+            raise StreamError("MANIFEST does not list the type")
+        check_kind(bound, self.manifest)
         run = StreamRun(self.reader, bound.type, ledger, use.version if use else 1)
         receiver.run(bound, run)
         run.finish()
@@ -153,7 +152,7 @@ class Walk:
             raise unknown_type(header, self.reader.offset, self.manifest)
         offset = self.reader.offset
         if (header.code, header.instance) in self._unknown:
-            raise self._misplaced(header, "this instance stands in the image twice")
+            raise StreamError("this instance stands in the image twice")
         self._unknown.add((header.code, header.instance))
         self.reader.begin()
         self.reader.end(ignore_data=True)
@@ -162,14 +161,13 @@ class Walk:
     def _directory(self) -> None:
         groups, self.records = self.groups.finish(), self.groups.records
         if self.manifest is None:
-            raise StreamError("DIRECTORY stands in an image without MANIFEST", offset=self.reader.offset)
+            raise StreamError("DIRECTORY stands in an image without MANIFEST")
         header = self._begin("DIRECTORY")
         offset = self.reader.record_offset
         body = self._body(header, directory.limit(offset))
         if header.instance:
             raise StreamError("DIRECTORY has instance 0 only", got=f"0x{header.instance:08x}")
-        names = {code: bound.type.name for code, bound in self.registry.types.items()}
-        directory.compare(directory.Directory(body, offset), groups, {**CORE_CODES, **names})
+        directory.compare(directory.Directory(body, offset), groups, self._names)
         self._closed = True
 
     def _end(self) -> None:
@@ -195,15 +193,12 @@ def may_skip(header: Header, manifest: Manifest | None) -> bool:
     return header.optional and manifest is not None and code_range(header.code).owner != "xen"
 
 
-def check_kind(bound: BoundType, manifest: Manifest | None, offset: int, file: str | None = None) -> None:
+def check_kind(bound: BoundType, manifest: Manifest | None) -> None:
     """Raise StreamError for a record that does not stand in this kind of image: one state has one record in each."""
     kind = Images.DOMCTX if manifest else Images.PLAIN
     if not bound.type.images & kind:
         raise StreamError(
-            "the type stands in no plain v10 image" if manifest is None else "the type stands in plain v10 images only",
-            file=file,
-            offset=offset,
-            record=bound.type.name,
+            "the type stands in no plain v10 image" if manifest is None else "the type stands in plain v10 images only"
         )
 
 
