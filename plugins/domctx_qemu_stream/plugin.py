@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option
+from domctx.api import Command, Coverage, Domain, Format, FormatContext, Option, StateProvider, Target
 from domctx.hookspecs import hookimpl
+from domctx.states import VCPUS, Vcpus
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, SCHEME
 
 
@@ -28,6 +29,13 @@ def coverage(domain: Domain) -> Iterable[Coverage]:
     from domctx_qemu_stream.check import covered
 
     return covered(domain)
+
+
+def vcpus(domain: Domain | Target) -> Vcpus | None:
+    """The vCPUs of a QEMU machine, as a view on its device sections."""
+    from domctx_qemu_stream.vcpus import provide
+
+    return provide(domain)
 
 
 OPTIONS = (
@@ -58,3 +66,16 @@ def domctx_formats() -> Sequence[Format]:
             options=OPTIONS[-1:],
         ),
     ]
+
+
+@hookimpl
+def domctx_state_providers() -> Sequence[StateProvider]:
+    """VCPUS of QEMU machines, derived."""
+    return [StateProvider(VCPUS, vcpus, owned=False)]
+
+
+@hookimpl
+def domctx_commands() -> Sequence[Command]:
+    """``registers``."""
+    help_ = "show the registers of a QEMU machine's vCPUs"
+    return [Command("registers", help_, "domctx_qemu_stream.show_registers:command")]

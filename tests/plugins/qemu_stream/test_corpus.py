@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from domctx.states import DEVICES, MEMORY
+from domctx_qemu_stream.vcpus import provide
 from helpers.qemu_corpus import Corpus, opened, wrong_pages
+from helpers.qemu_registers import different
 
 VGA = (0xA_0000, 0xC_0000)
 """The window of a VGA device: behind it the RAM is not seen."""
@@ -70,6 +72,19 @@ def test_it_is_read_to_its_end(name: str, streams: Corpus) -> None:
     domain.close()
 
 
+@pytest.mark.parametrize("name", [name for name in DIFFERENCES if "live" not in name and "postcopy" not in name])
+def test_registers_are_what_was_printed(name: str, streams: Corpus) -> None:
+    """Every register that info registers printed of every vCPU is the one that the view tells."""
+    domain = opened(streams.path(name))
+    vcpus = provide(domain)
+    assert vcpus is not None
+    printed = streams.truth(truth_of(name))["registers"]
+    assert [str(vcpu) for vcpu in vcpus.contexts] == list(printed)
+    for vcpu in vcpus.contexts:
+        assert different(printed[str(vcpu)], vcpus.registers(vcpu), vcpus.halted(vcpu)) == {}
+    domain.close()
+
+
 @pytest.mark.parametrize("name", ["pc-16m.mig", "pc-2.2-16m.mig", "pc-16m-blockmig.mig"])
 def test_the_commands_take_it(name: str, streams: Corpus, tmp_path: Path) -> None:
     """info, verify, show and convert work, and the image is good."""
@@ -78,6 +93,10 @@ def test_the_commands_take_it(name: str, streams: Corpus, tmp_path: Path) -> Non
         domctx(arguments)
     domctx(["convert", path, str(tmp_path / "vm.dctx")])
     domctx(["verify", str(tmp_path / "vm.dctx")])
+    told = domctx(["registers", path, "--json"])
+    assert '"architecture": "x86_64"' in told
+    assert told.splitlines()[2:] == domctx(["registers", str(tmp_path / "vm.dctx"), "--json"]).splitlines()[2:]
+    assert "vCPU 0: x86_64" in domctx(["registers", path])
 
 
 def test_shared_memory_comes_from_its_file(streams: Corpus, tmp_path: Path) -> None:
@@ -131,4 +150,4 @@ def domctx(arguments: list[str], expect: int = 0) -> str:
         [sys.executable, "-m", "domctx.cli.main", *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == expect, done.stderr
-    return done.stdout + done.stderr
+    return done.stdout if expect == 0 else done.stdout + done.stderr
