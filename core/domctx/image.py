@@ -19,6 +19,7 @@ from domctx.wire import (
     END_RECORD,
     HEADER,
     OPTIONAL,
+    START_BODY,
     TYPE_END,
     TYPE_MANIFEST,
     TYPE_START,
@@ -74,8 +75,11 @@ class Image:
         """The header at ``offset`` and up to ``limit`` octets of its body. Raises StreamError where they are cut."""
         octets = self.file.read(offset, HEADER.size)
         if len(octets) < HEADER.size:
-            raise StreamError("the file ends inside a record header", offset=offset, got=f"{len(octets)} octets")
+            wanted = "END[0]" if offset > record_size(START_BODY.size) else None
+            raise StreamError("the file ends inside a record header", offset=offset, record=wanted, got=len(octets))
         header = unpack_header(octets)
+        if offset == 0 and header != (TYPE_START, 0, START_BODY.size):
+            raise StreamError("the file does not begin with START", record="START[0]", got=octets.hex(" "))
         end = offset + record_size(header.length)
         if end > self.file.size:
             raise StreamError(
@@ -91,9 +95,7 @@ class Image:
         """START and MANIFEST; every refusal names the one that it is about."""
         offset = 0
         try:
-            header, body = self._record(offset, 8)
-            if (header.type, header.instance, header.length) != (TYPE_START, 0, 8):
-                raise StreamError("the file does not begin with START", record="START[0]")
+            header, body = self._record(offset, START_BODY.size)
             check_version(unpack_start(body), allow_newer=self.allow_newer)
             offset = record_size(header.length)
             header, body = self._record(offset, manifests.LIMIT)

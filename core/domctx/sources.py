@@ -111,12 +111,16 @@ class ProgressSource:
 
 
 class RandomFile:
-    """A regular file read at random, by ``pread``: threads may share it."""
+    """A file or block device read at random, by ``pread``: threads may share it. It owns the descriptor."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
         self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
+        try:
+            self.size = os.lseek(descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            os.close(descriptor)
+            raise refused(error, name) from error
 
     def read(self, offset: int, size: int) -> bytes:
         """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
@@ -135,7 +139,7 @@ class RandomFile:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
-        """Close the descriptor: a RandomFile owns it."""
+        """Close the descriptor."""
         os.close(self._descriptor)
 
 

@@ -17,7 +17,7 @@ from domctx.registry import Registry
 from domctx.save import save
 from domctx.sinks import BytesSink
 from domctx.testing.streams import RawRecord, split
-from domctx.wire import HEADER
+from domctx.wire import HEADER, TYPE_MANIFEST
 from helpers import toy_vendor, toys
 from helpers.toy_machines import ToyDomain
 
@@ -102,6 +102,11 @@ def vendor_image() -> bytes:
 def records_of(image: bytes) -> list[RawRecord]:
     """The records of an image, DIRECTORY and END left out."""
     return [record for record in split(image) if record.type not in (WIRE_TYPE, 0)]
+
+
+def settled(image: bytes) -> list[RawRecord]:
+    """The records of an image but what tells when it was saved."""
+    return [record for record in records_of(image) if record.type != TYPE_MANIFEST]
 
 
 def sealed(records: Iterable[RawRecord]) -> bytes:
