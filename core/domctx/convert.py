@@ -26,6 +26,7 @@ def into_target(
     reading, writing = os.pipe()
     producer = _Producer(writing, source, registry, operation, drop)
     try:
+        producer.start()
         load(FileSource(reading, source.location), target, registry, operation, drop=drop)
     except BaseException as error:
         failure = producer.stop(reading)
@@ -48,6 +49,9 @@ class _Producer:
         self._descriptor = descriptor
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="domctx-save")
+
+    def start(self) -> None:
+        """Begin to save."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -65,6 +69,7 @@ class _Producer:
     def stop(self, reading: int) -> BaseException | None:
         """Close the pipe and wait for the save to end; its failure, unless it only lost its reader."""
         os.close(reading)
-        self._thread.join()
+        if self._thread.ident is not None:  # else it was interrupted before it began
+            self._thread.join()
         lost_reader = self._failure is not None and isinstance(self._failure.__cause__, BrokenPipeError)
         return None if lost_reader else self._failure

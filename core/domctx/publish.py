@@ -30,8 +30,14 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 def _refuse_special(goal: Path) -> None:
-    """Raise UsageError where ``goal`` is a device, a pipe or a folder: --force replaces files, not those."""
-    if goal.exists() and not goal.is_file():
+    """Raise UsageError where ``goal`` is a device, a pipe or a folder: --force replaces files, not those; DomainError
+    where it can be no file.
+    """
+    try:
+        special = goal.exists() and not goal.is_file()
+    except OSError as error:  # a name that no file can have
+        raise refused(error, goal) from error
+    if special:
         raise UsageError("is no regular file, and is not replaced", file=str(goal), hint="write - for a stream")
 
 

@@ -11,12 +11,11 @@ import click
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.errors import DomainError, UsageError
-from domctx.publish import publish_directory
 from domctx_sim.builder import Order, build
 from domctx_sim.dom0 import Dom0
 from domctx_sim.kernel_image import read_image, read_limited
 from domctx_sim.layout import MAX_NAME, MAX_VIFS
-from domctx_sim.machine import Machine
+from domctx_sim.machine import Machine, new_folder
 from domctx_sim.plugin import OPTIONS
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT
 
@@ -112,8 +111,8 @@ def read_initrd(path: Path, limit: int) -> bytes:
 def build_machine(folder: Path, order: Order, *, seed: int | None = None, force: bool = False) -> None:
     """Make a machine in ``folder`` with the domain in it; nothing is left behind where that fails.
 
-    Raises UsageError where the folder exists, DomainError where the domain cannot be built.
+    Raises UsageError where the folder exists and is not replaced, DomainError where the domain cannot be built.
     """
-    with publish_directory(folder, force=force) as working, Machine.create(working) as machine:
+    with new_folder(folder, force=force) as working, Machine.create(working) as machine:
         build(Dom0(machine, seed=seed), order)
         machine.save()

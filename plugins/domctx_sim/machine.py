@@ -8,18 +8,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
-from domctx.errors import DomainError
-from domctx.publish import refused
-from domctx_sim import metadata
+from domctx.errors import DomainError, UsageError
+from domctx.publish import publish_directory, refused
+from domctx_sim import frame_table, frames, metadata
 from domctx_sim.arrays import Numbers, Pages
 from domctx_sim.frame_table import FrameTable, FrameType
 from domctx_sim.frames import Frames, create_frames
 from domctx_sim.metadata import DomainRecord
 from domctx_sim.mmu import Mmu
 from domctx_sim.references import References
+
+FILES: Final = (metadata.NAME, frames.NAME, frame_table.NAME)
+"""What stands in a machine's folder."""
 
 
 class Machine:
@@ -110,9 +114,54 @@ def _lock(folder: Path, kind: int) -> int:
         raise refused(error, folder) from error
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        replaced = not os.path.samestat(os.fstat(descriptor), os.stat(folder))
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise _in_use(folder) from error
     except OSError as error:
         os.close(descriptor)
-        raise DomainError(
-            "the machine is in use", file=str(folder), hint="wait until the other command ends"
-        ) from error
+        raise refused(error, folder) from error
+    if replaced:
+        os.close(descriptor)
+        raise _in_use(folder)
     return descriptor
+
+
+def _in_use(folder: Path) -> DomainError:
+    return DomainError("the machine is in use", file=str(folder), hint="wait until the other command ends")
+
+
+@contextlib.contextmanager
+def new_folder(goal: Path, *, force: bool = False) -> Iterator[Path]:
+    """A folder that becomes the machine ``goal`` when the block ends, as ``publish_directory`` makes it.
+
+    With ``force`` it takes the place of a machine that nobody uses, or of an empty folder, and of nothing else.
+    Raises UsageError or DomainError where something else stands there, at the beginning or in the end.
+    """
+    with contextlib.ExitStack() as replaced:
+        if force:
+            with contextlib.ExitStack() as tried:
+                _claim(goal, tried)
+        with publish_directory(goal, force=force) as folder:
+            yield folder
+            if force:
+                _claim(goal, replaced)
+
+
+def _claim(goal: Path, stack: contextlib.ExitStack) -> None:
+    """Hold what is to be replaced, if anything is, until ``stack`` ends."""
+    if os.path.lexists(goal):
+        stack.callback(os.close, _lock(goal, fcntl.LOCK_EX))
+        _refuse_strangers(goal)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Raise UsageError where a folder holds what no machine does: --force replaces machines."""
+    strange = [name for name in sorted(os.listdir(folder)) if name not in FILES and not name.startswith(f".{metadata.NAME}.")]
+    if strange:
+        raise UsageError(
+            "the folder holds more than a simulated machine, and is not replaced",
+            file=str(folder),
+            got=repr(strange[0]),
+            hint="choose another name",
+        )

@@ -12,7 +12,6 @@ import numpy as np
 
 from domctx.api import Machine as Description, RamBlock, StateKey
 from domctx.errors import DomainError, UsageError
-from domctx.publish import publish_directory
 from domctx.states import (
     CLOCK,
     GDT,
@@ -36,7 +35,7 @@ from domctx_sim.domain import ARCHITECTURE, HYPERVISOR, SCHEME
 from domctx_sim.home import Home
 from domctx_sim.incoming import UNTOLD, IncomingMemory
 from domctx_sim.layout import ABI, CreateDomain
-from domctx_sim.machine import Machine
+from domctx_sim.machine import Machine, new_folder
 from domctx_sim.states import BLOCK
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, PAGE_SIZE
 
@@ -141,10 +140,10 @@ class SimTarget:
     scheme = SCHEME
 
     def __init__(self, goal: str, *, force: bool = False, seed: int | None = None) -> None:
-        """Begin a folder beside ``goal``. Raises UsageError where ``goal`` exists and ``force`` is not set."""
+        """Begin a folder beside ``goal``. Raises UsageError or DomainError where ``goal`` exists and stays."""
         self._seed = seed
         self._exits = contextlib.ExitStack()
-        self.location = str(self._exits.enter_context(publish_directory(goal, force=force)))
+        self.location = str(self._exits.enter_context(new_folder(Path(goal), force=force)))
         self._incoming: _Incoming | None = None
         self._description = Description("", "")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from domctx.api import Source, Target
@@ -50,7 +48,7 @@ def command(
     if reference.scheme not in (None, IMAGE):
         _refuse_foreign(reference, reference.scheme or "", goal)
     if reference.is_stream:
-        _fill(session, FileSource(sys.stdin.fileno(), "standard input"), goal, operation, drop)
+        _fill(session, FileSource(session.stdin(), "standard input"), goal, operation, drop)
     else:
         _load_file(session, reference, goal, operation, drop)
 

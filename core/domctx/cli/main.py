@@ -12,9 +12,13 @@ def main() -> int:
 
         print(f"domctx {domctx.__version__}")
         return 0
-    from domctx.cli.run import run
+    try:
+        from domctx.cli.run import run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command caught signals itself
+        print("domctx: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

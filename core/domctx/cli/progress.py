@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import click
+
 from domctx.context import Operation
 
 INTERVAL: Final = 0.5
@@ -23,7 +25,7 @@ def shown(operation: Operation, what: str, total: int, *, mode: str) -> Iterator
         operation.report_to(lines.advance)
         yield
         lines.finish()
-    elif mode == "auto" and sys.stderr.isatty():
+    elif mode == "auto" and sys.stderr is not None and sys.stderr.isatty():
         with _bar(what, total) as advance:
             operation.report_to(advance)
             yield
@@ -55,7 +57,8 @@ class JsonLines:
         rate = self._done / elapsed if elapsed else 0.0
         left = max(0, self._total - self._done) / rate if rate else None
         line = {"what": self._what, "done": self._done, "total": self._total, "rate": round(rate), "left": left}
-        print(json.dumps(line), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # nobody reads it: the work goes on
+            click.echo(json.dumps(line), err=True)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from domctx import __version__
-from domctx.cli.session import Session, printable
+from domctx.cli.session import Session, complain, silence
 from domctx.errors import DomctxError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,7 +103,8 @@ def run(arguments: list[str]) -> int:
         with _ending_in_order():
             try:
                 code: Any = domctx.main(arguments, prog_name="domctx", standalone_mode=False, obj=session)
-                sys.stdout.flush()
+                if sys.stdout is not None:
+                    sys.stdout.flush()
             finally:
                 session.close()
     except click.ClickException as error:
@@ -113,9 +113,9 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _failed(session, "interrupted", EXIT_INTERRUPTED)
     except DomctxError as error:
-        return _failed(session, str(error), error.exit_code)
+        return _failed(session, str(session.named(error)), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return _failed(session, "nobody reads the output any more", EXIT_NO_READER)
     except Exception as error:  # whatever comes here is a bug, and says whose
         return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)
@@ -142,7 +142,7 @@ def _failed(session: Session, message: str, code: int) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(printable(f"domctx: {message}"), err=True)
+    complain(f"domctx: {message}")
     return code
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from domctx.errors import UsageError
+from domctx.errors import DomctxError, UsageError
 
 if TYPE_CHECKING:
     from domctx.api import Domain, Format, FormatContext, Option, Target
@@ -32,6 +32,19 @@ def printable(text: str) -> str:
     )
 
 
+def complain(text: str) -> None:
+    """Tell the user something on standard error; where nobody reads that, nothing is told."""
+    with contextlib.suppress(OSError):
+        click.echo(printable(text), err=True)
+
+
+def silence() -> None:
+    """Let standard output go nowhere from here on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 class Session:
     """One call of the command line."""
 
@@ -41,7 +54,7 @@ class Session:
         self.quiet = False
         self.progress = "auto"
         self._registry: Registry | None = None
-        self._stdin_read = False
+        self._stdin: str | None = None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -164,38 +177,63 @@ class Session:
 
     def seekable(self, reference: Reference) -> Reference:
         """The reference itself; standard input is first spooled to a file that has no name."""
-        from domctx.references import Reference, spool
+        from domctx.references import STREAM, Reference, spool
 
         if not reference.is_stream:
             return reference
-        if self._stdin_read:
+        if self._stdin is not None:
             raise UsageError("standard input can be read once only", hint="save it to a file first")
-        self._stdin_read = True
-        path, descriptor = spool(sys.stdin.fileno())
+        self._stdin = STREAM
+        self._stdin, descriptor = spool(self.stdin())
         self._exits.callback(os.close, descriptor)
-        return Reference(reference.scheme, path)
+        return Reference(reference.scheme, self._stdin)
+
+    def named(self, error: DomctxError) -> DomctxError:
+        """The error itself; what names the spooled standard input is called so."""
+        if self._stdin is not None and error.file is not None and error.file.endswith(self._stdin):
+            error.file = "standard input"
+        return error
+
+    def stdin(self) -> int:
+        """Standard input for octets. Raises UsageError where it is closed."""
+        if sys.stdin is None:
+            raise UsageError("standard input is closed", hint="name a file")
+        return sys.stdin.fileno()
 
     def stdout(self) -> int:
-        """Standard output for octets. Raises UsageError where it is a terminal."""
+        """Standard output for octets. Raises UsageError where it is a terminal, or closed."""
+        if sys.stdout is None:
+            raise UsageError("standard output is closed", hint="name a file")
         if sys.stdout.isatty():
             raise UsageError("octets are not written to a terminal", hint="redirect the output, or name a file")
         sys.stdout.flush()
         return sys.stdout.fileno()
 
     def echo(self, text: str) -> None:
-        """Print a line of the command's output."""
-        click.echo(printable(text))
+        """Print a line of the command's output. Raises DomainError where it cannot be written."""
+        self._say(printable(text))
 
     def note(self, text: str) -> None:
         """Tell the user something beside the output."""
         if not self.quiet:
-            click.echo(printable(f"domctx: {text}"), err=True)
+            complain(f"domctx: {text}")
 
     def print_json(self, value: Any) -> None:
-        """Print a JSON value."""
+        """Print a JSON value. Raises DomainError where it cannot be written."""
         import json
 
-        click.echo(json.dumps(value, indent=2, sort_keys=False))
+        self._say(json.dumps(value, indent=2, sort_keys=False))
+
+    def _say(self, text: str) -> None:
+        try:
+            click.echo(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            from domctx.disk import refused
+
+            silence()  # or the interpreter tries again to write what is left
+            raise refused(error, "standard output") from error
 
     @contextlib.contextmanager
     def progress_of(self, operation: Operation, what: str, total: int) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -33,7 +32,7 @@ def command(
     for file in files:
         operation = session.operation(given, allow_newer=allow_newer)
         report = _verify(session, file, operation)
-        reports.append(_describe(file, report))
+        reports.append(_describe(session, file, report))
         if not as_json:
             _print(session, reports[-1])
     if as_json:
@@ -46,7 +45,7 @@ def _verify(session: Session, file: str, operation: Operation) -> Report:
     if reference.is_stream and reference.scheme in (None, IMAGE):
         from domctx.sources import FileSource
 
-        return verify_stream(FileSource(sys.stdin.fileno(), "standard input"), session.registry, operation)
+        return verify_stream(FileSource(session.stdin(), "standard input"), session.registry, operation)
     try:
         return _verify_file(session, session.seekable(reference), operation)
     except (PluginError, UsageError, DomainError):  # these say nothing about what is in the file
@@ -69,7 +68,7 @@ def _verify_file(session: Session, reference: Reference, operation: Operation) -
     return verify_foreign(domain, format_, session.registry, operation)
 
 
-def _describe(file: str, report: Report) -> dict[str, Any]:
+def _describe(session: Session, file: str, report: Report) -> dict[str, Any]:
     return {
         "file": file,
         "good": not report.problems,
@@ -77,7 +76,7 @@ def _describe(file: str, report: Report) -> dict[str, Any]:
         "records": report.records,
         "problems": [
             {"message": str(error), "offset": error.offset, "record": error.record, "exit_code": error.exit_code}
-            for error in report.problems
+            for error in map(session.named, report.problems)
         ],
         "coverage": [{"part": item.part, "check": item.check or None} for item in report.coverage],
     }
