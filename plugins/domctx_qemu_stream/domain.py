@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
+from domctx.errors import UsageError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
 from domctx_foreign import StoredForeign
 from domctx_qemu import StoredDevices
@@ -16,7 +17,7 @@ from domctx_qemu_stream import vmdesc
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
-from domctx_qemu_stream.layout import RAM, SCHEME
+from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Tail, head_parts, tail_extents
@@ -204,10 +205,29 @@ def open_domain(path: str, context: FormatContext) -> QemuDomain:
     The states of what could not be read refuse.
     """
     file = open_file(path, context.option("offset"))
+    if file.read(0, len(QCOW2_MAGIC)) == QCOW2_MAGIC:
+        file = _snapshot(file, context)
+    elif context.option("snapshot") is not None:
+        file.close()
+        raise UsageError("is no qcow2 image, and has no snapshots", file=path)
     domain = QemuDomain(file, context.note, Given(context.option("channel"), context.option("ram-file")))
+    domain.location = path
     try:
         _ = domain.elements
     except BaseException:
         domain.close()
         raise
     return domain
+
+
+def _snapshot(image: StreamFile, context: FormatContext) -> StreamFile:
+    """The stream of a snapshot; the image is closed."""
+    from domctx_qemu_stream.qcow2 import extract
+
+    try:
+        with in_file(image.name):
+            file, snapshot = extract(image, context.option("snapshot"))
+    finally:
+        image.close()
+    context.note(f"{image.name}: snapshot {snapshot.name!r}, copied to a temporary file of 0x{file.size:x} octets")
+    return file

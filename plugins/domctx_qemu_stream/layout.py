@@ -16,6 +16,9 @@ COMPAT_VERSION: Final = 2
 """Before 2009: no sections; QEMU itself refuses it."""
 HEADER_SIZE: Final = 8
 
+QCOW2_MAGIC: Final = b"QFI\xfb"
+"""Begins a qcow2 image, which may hold streams as snapshots (formats/qemu.md 7)."""
+
 LIBVIRT: Final = "libvirt"
 """The scheme of libvirt's save images, which hold a stream (formats/qemu.md 5)."""
 LIBVIRT_SAVED: Final = b"LibvirtQemudSave"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from domctx.api import Command, Coverage, Domain, Format, FormatContext, Option, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx.states import VCPUS, Vcpus
-from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, SCHEME
+from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, QCOW2_MAGIC, SCHEME
 
 
 def open_(path: str, context: FormatContext) -> Domain:
@@ -40,6 +40,7 @@ def vcpus(domain: Domain | Target) -> Vcpus | None:
 
 OPTIONS = (
     Option("offset", int, "where in the file the stream begins", 0, alias="offset"),
+    Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot"),
     Option("channel", str, "the file of a multifd channel", alias="channel", multiple=True),
     Option("ram-file", str, "[BLOCK=]PATH: shared memory that the stream leaves out", alias="ram-file", multiple=True),
 )
@@ -51,8 +52,8 @@ def domctx_formats() -> Sequence[Format]:
     return [
         Format(
             scheme=SCHEME,
-            summary="QEMU migration streams, version 3, as migrate and savevm write them",
-            magics=((0, MAGIC),),
+            summary="QEMU migration streams, version 3, in files of their own or as snapshots in qcow2 images",
+            magics=((0, MAGIC), (0, QCOW2_MAGIC)),
             open=open_,
             coverage=coverage,
             options=OPTIONS,

@@ -137,6 +137,15 @@ def test_libvirt_images_are_good(name: str, streams: Corpus, tmp_path: Path) -> 
     domctx(["convert", path, str(tmp_path / "vm.dctx")])
 
 
+def test_a_snapshot_is_read_from_its_image(streams: Corpus, tmp_path: Path) -> None:
+    """The memory of a snapshot within a qcow2 image is the one that was dumped."""
+    path, goal = str(streams.path("pc-16m-savevm.qcow2")), tmp_path / "memory"
+    domctx(["extract", path, "memory", "-o", str(goal), "-O", "snapshot=snap1"])
+    assert wrong_pages(streams.truth("pc-16m-savevm"), goal) == []
+    domctx(["verify", path, "-O", "snapshot=snap2"])
+    assert "'snap1', 'snap2'" in domctx(["verify", path], expect=2)
+
+
 def test_multifd_is_refused_with_what_to_do(streams: Corpus) -> None:
     """The main channel alone has no pages: the refusal says how the others are given."""
     domctx(["info", str(streams.path("pc-16m-multifd-none.ch0"))])
