@@ -157,7 +157,8 @@ def _claim(goal: Path, stack: contextlib.ExitStack) -> None:
 
 def _refuse_strangers(folder: Path) -> None:
     """Raise UsageError where a folder holds what no machine does: --force replaces machines."""
-    strange = [name for name in sorted(os.listdir(folder)) if name not in FILES and not name.startswith(f".{metadata.NAME}.")]
+    unpublished = f".{metadata.NAME}."
+    strange = [name for name in sorted(os.listdir(folder)) if name not in FILES and not name.startswith(unpublished)]
     if strange:
         raise UsageError(
             "the folder holds more than a simulated machine, and is not replaced",

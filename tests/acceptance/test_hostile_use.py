@@ -130,6 +130,13 @@ def test_a_machine_that_was_replaced_while_it_was_opened(
     Machine(tmp_path / "m", writable=True).close()
 
 
+def test_a_machine_is_no_stream(image: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine cannot be loaded into standard output; a folder that is called - can be named."""
+    monkeypatch.chdir(tmp_path)
+    assert [run(["load", str(image), "sim:-"]), run(["convert", str(image), "sim:-"])] == [2, 2]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", [["info"], ["info", "--json"], ["verify"], ["show"], ["types"]])
 def test_output_that_cannot_be_written_is_the_disks_refusal(image: Path, command: list[str]) -> None:
     """A full disk behind standard output ends in exit code 6 with one line."""

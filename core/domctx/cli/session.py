@@ -130,10 +130,12 @@ class Session:
         return domain
 
     def create(self, reference: Reference, operation: Operation) -> Target:
-        """A new target of the reference's format. Raises UsageError where it is not one to load into."""
+        """A new target of the reference's format. Raises UsageError where it is none to load into."""
         format_ = self.format_of(reference)
         if format_.create is None:
             raise UsageError(f"{format_.scheme}: is not a machine to load into", file=str(reference))
+        if reference.is_stream:
+            raise UsageError("a machine is no stream", file=str(reference), hint="write ./- for what is so called")
         return self._called(format_.create, format_, reference, operation)
 
     def update(self, reference: Reference, operation: Operation) -> Target:
