@@ -7,6 +7,7 @@ from itertools import takewhile, zip_longest
 from typing import Any
 
 import attrs
+import blake3
 
 from domctx.api import Difference, Domain, Images, Machine, StateKey
 from domctx.context import HandlerContext, Operation, running
@@ -114,7 +115,14 @@ def _compare_carried(a: dict[tuple[int, int], Carried], b: dict[tuple[int, int],
         if left is None or right is None:
             yield Difference(name, "", "present" if left else None, "present" if right else None)
         elif any(one != other for one, other in zip_longest(left.body(), right.body())):
-            yield Difference(name, "body", f"{left.header.length} octets", f"{right.header.length} other octets")
+            yield Difference(name, "body", _told(left), _told(right))
+
+
+def _told(item: Carried) -> str:
+    hasher = blake3.blake3()
+    for piece in item.body():
+        hasher.update(piece)
+    return f"{item.header.length} octets, BLAKE3 {hasher.hexdigest()[:16]}"
 
 
 def _compare_records(bound: BoundType, a: dict[int, bytes], b: dict[int, bytes]) -> Iterator[Difference]:
