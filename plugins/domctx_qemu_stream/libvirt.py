@@ -25,7 +25,7 @@ from domctx_qemu_stream.libvirt_layout import (
     Header,
     SwappedHeader,
 )
-from domctx_qemu_stream.unpack import MAKERS, unpack
+from domctx_qemu_stream.unpack import METHODS as PACKED, unpack
 
 HEADER: Final = "header"
 XML: Final = "xml"
@@ -152,15 +152,9 @@ def open_domain(path: str, context: FormatContext) -> LibvirtDomain:
 def _stream(file: StreamFile, image: Image, context: FormatContext) -> StreamFile:
     """The stream of an image: in the image itself, or unpacked."""
     file.start = image.start
-    if image.method in MAKERS:
+    if image.method in PACKED:
         spool = unpack(file, image.method)
         context.note(f"{file.name}: unpacked {image.method} into a temporary file of 0x{spool.size:x} octets")
         file.close()
         return spool
-    if image.method == "lzop":
-        raise UnsupportedError(
-            "images packed with lzop are not read",
-            offset=28,
-            hint="unpack the stream behind the XML with lzop -dc --ignore-warn, and open that as qemu:FILE",
-        )
     return file

@@ -1,4 +1,4 @@
-"""Packed streams: gzip, bzip2, xz and zstd, unpacked into an unlinked file, no further than a stream can be."""
+"""Packed streams: gzip, bzip2, xz, zstd and lzop, unpacked into an unlinked file, no further than a stream can be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bz2
 import lzma
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from domctx.errors import DomctxError, StreamError
@@ -15,6 +15,7 @@ from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import CutError, StreamFile, open_spool
 from domctx_qemu_stream.layout import MAX_RAM, PAGE_SIZE, RAM, Command, Element, Flag
+from domctx_qemu_stream.lzo import blocks
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,6 +31,8 @@ ROUNDS: Final = 2
 """What is unpacked may be so many times as long as the RAM that it tells of, and SLACK octets besides."""
 XZ_MEMORY: Final = 256 << 20
 
+LZOP: Final = "lzop"
+
 Make = Callable[[], Any]
 
 
@@ -43,7 +46,13 @@ def _xz() -> Any:
     return lzma.LZMADecompressor(memlimit=XZ_MEMORY)
 
 
-MAKERS: Final[dict[str, Make]] = {"gzip": _gzip, "bzip2": bz2.BZ2Decompressor, "xz": _xz, "zstd": zstd.ZstdDecompressor}
+MAKERS: Final[Mapping[str, Make]] = {
+    "gzip": _gzip,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": _xz,
+    "zstd": zstd.ZstdDecompressor,
+}
+METHODS: Final = (*MAKERS, LZOP)
 
 
 def unpack(file: StreamFile, method: str) -> StreamFile:
@@ -61,28 +70,33 @@ def unpack(file: StreamFile, method: str) -> StreamFile:
 
 
 def _unpack(file: StreamFile, method: str, spool: StreamFile) -> None:
-    at, most = file.start, 0
-    unpacker = MAKERS[method]()
+    most = 0
+    for octets in blocks(file) if method == LZOP else _pieces(file, method):
+        _append(spool, octets)
+        if not most and spool.size >= PIECE:
+            most = limit(spool)
+        if most and spool.size > most:
+            expected = f"at most 0x{most:x} octets"
+            message = f"the {method} part unpacks to more than its RAM"
+            raise StreamError(message, file=file.name, offset=file.start, expected=expected)
+
+
+def _pieces(file: StreamFile, method: str) -> Iterator[bytes]:
+    """What a compressed part unpacks to, piece by piece."""
+    at, unpacker = file.start, MAKERS[method]()
     while not unpacker.eof:
         packed = file.read(at, WINDOW) if unpacker.needs_input else b""
         if unpacker.needs_input and not packed:
             raise CutError(f"the {method} part of the file ends early", file=file.name, offset=at)
         try:
             octets = unpacker.decompress(packed, PIECE)
-        except (DomctxError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:  # each library has errors of its own, and isal's is no exception class to mypy
             message = f"the {method} part of the file cannot be unpacked"
             raise StreamError(message, file=file.name, offset=at, got=str(error)) from error
         at += len(packed)
-        _append(spool, octets)
-        if not most and spool.size >= PIECE:
-            most = limit(spool)
-        if most and spool.size > most:
-            expected = f"at most 0x{most:x} octets"
-            raise StreamError(
-                f"the {method} part unpacks to more than its RAM", file=file.name, offset=at, expected=expected
-            )
+        yield octets
 
 
 def _append(spool: StreamFile, octets: bytes) -> None:

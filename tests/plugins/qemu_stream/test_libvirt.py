@@ -28,11 +28,20 @@ else:
 
 XML = b"<domain><name>g&amp;1</name><uuid>391D6B15-1b83-484d-b3ca-aca927322a65</uuid></domain>"
 COOKIE = b"<cookie/>"
+
+
+def stored(octets: bytes) -> bytes:
+    """A file of lzop with one block that is not packed."""
+    head = b"\x89LZO\0\r\n\x1a\n\x10\x40\x20\xa0\x09\x40\1\5" + bytes(16) + qs.text("") + bytes(4)
+    return head + qs.u32(len(octets)) * 2 + octets + qs.u32(0)
+
+
 METHODS: dict[int, Callable[[bytes], bytes]] = {
     0: bytes,
     1: gzip.compress,
     2: bz2.compress,
     3: lzma.compress,
+    4: stored,
     5: zstd.compress,
 }
 
@@ -116,7 +125,7 @@ BAD = {
     "a length that cannot be; got 0x7fffffff": image(qs.plain(), length=0x7FFFFFFF),
     "a length that cannot be; got 0x0000": image(qs.plain(), offset=0xFFFF),
     "ends early, in the XML": image(b"", length=0x10000),
-    "packed with lzop": image(qs.plain(), 4),
+    "no file of lzop": image(qs.plain(), 4),
     "part of the file ends early": image(gzip.compress(qs.plain())[:-20], 1),
     "cannot be unpacked": image(b"no gzip at all", 1),
     "xz part of the file cannot be unpacked": image(b"no xz at all", 3),
