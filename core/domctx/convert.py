@@ -21,7 +21,8 @@ def into_target(
 ) -> None:
     """Save ``source`` and load ``target`` at the same time, through a pipe: as ``save - | load -`` does.
 
-    A failure of either side aborts the target; the source's failure is told where both fail.
+    A failure of either side aborts the target, also that of a source which cannot be given back: END is sent last.
+    The source's failure is told where both fail.
     """
     reading, writing = os.pipe()
     producer = _Producer(writing, source, registry, operation, drop)
@@ -33,9 +34,7 @@ def into_target(
         if failure is not None and isinstance(error, DomctxError):
             raise failure  # noqa: B904 (the load only tells that its source ended)
         raise
-    failure = producer.stop(reading)
-    if failure is not None:  # the image was whole, but the source could not be given back
-        raise failure
+    producer.stop(reading)
 
 
 class _Producer:
@@ -69,7 +68,9 @@ class _Producer:
     def stop(self, reading: int) -> BaseException | None:
         """Close the pipe and wait for the save to end; its failure, unless it only lost its reader."""
         os.close(reading)
-        if self._thread.ident is not None:  # else it was interrupted before it began
+        if self._thread.ident is not None:
             self._thread.join()
+        else:  # interrupted before it began
+            os.close(self._descriptor)
         lost_reader = self._failure is not None and isinstance(self._failure.__cause__, BrokenPipeError)
         return None if lost_reader else self._failure

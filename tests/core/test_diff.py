@@ -160,7 +160,7 @@ def test_records_that_nobody_knows_are_compared(tmp_path: Path) -> None:
     name = "acme/mark[5]"
     for body in (b"marker", b"marked."):
         told = [f"{len(octets)} octets, BLAKE3 {blake3(octets).hexdigest()[:16]}" for octets in (b"marked", body)]
-        assert against(attrs.evolve(mark, body=body)) == [Difference(name, "body", *told)]
+        assert against(attrs.evolve(mark, body=body)) == [Difference(name, "body", told[0], told[1])]
     assert mark.type & 0x7FFF_FFFF == toy_vendor.MARK_CODE
 
 
