@@ -1,0 +1,122 @@
+"""The readers of QEMU streams, libvirt images, qcow2 snapshots and multifd channels against mutated input."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import struct
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from domctx.api import Domain
+from domctx.context import OpenContext, Operation
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
+from domctx_qemu.fields import decode
+from domctx_qemu_stream.domain import open_domain
+from domctx_qemu_stream.libvirt import open_domain as open_libvirt
+from domctx_qemu_stream.plugin import OPTIONS
+from domctx_qemu_stream.vcpus import provide
+from helpers import qemu_streams as qs
+from helpers.fuzzing import mutations, survives
+from helpers.qemu_registers import section
+
+LIMIT = 512 << 20
+"""Octets of peak memory that no reader may pass, the interpreter and every library included."""
+PAGE = qs.PAGE
+
+
+@pytest.fixture(scope="module")
+def seconds(request: pytest.FixtureRequest) -> float:
+    """How long each target runs."""
+    return float(request.config.getoption("--fuzz-seconds"))
+
+
+def use(domain: Domain) -> None:
+    """Ask for everything that a domain has; of its memory for the beginning."""
+    assert domain.machine.hypervisor == "qemu"
+    memory = domain.state(MEMORY)
+    if memory is not None:
+        for _ in islice(memory.batches(64), 64):
+            pass
+    devices = domain.state(DEVICES)
+    for each in devices.sections if devices is not None else ():
+        decode(each.description, each.octets)
+    vcpus = provide(domain)
+    for vcpu in vcpus.contexts if vcpus is not None else ():
+        assert vcpus is not None
+        vcpus.described(vcpu)
+    for key in (FOREIGN_HEAD, FOREIGN_TAIL):
+        foreign = domain.state(key)
+        list(foreign.parts if foreign is not None else ())
+
+
+def fuzz(seeds: Sequence[bytes], seconds: float, target: Callable[[bytes], None]) -> None:
+    """Try mutations of the seeds; each is accepted or refused, in bounded memory."""
+    for octets in seeds:
+        assert survives(target, octets)
+    for octets in mutations(seeds, seconds):
+        survives(target, octets)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < LIMIT
+
+
+def streams() -> list[bytes]:
+    """Streams of every shape."""
+    old = qs.pages(2)
+    new = old[:100] + b"new" + old[103:]
+    records = qs.data(0, qs.pages(1), "pc.ram") + qs.data(1, old) + qs.packed(2, qs.pages(3)) + qs.fill(3, 9)
+    cpu = section(12, True, {"fpregs_format": 0})
+    fields = [qs.field("env.eip", 8), qs.field("rest", len(cpu) - 8, "buffer")]
+    device = qs.described(
+        "cpu", fields, subsections=[{"vmsd_name": "cpu/x", "version": 1, "fields": [qs.field("a", 4)]}]
+    )
+    everything = qs.stream(
+        qs.configuration(
+            "pc-i440fx-7.2", qs.capabilities("x-ignore-shared"), qs.subsection("configuration/uuid", bytes(16))
+        ),
+        qs.command(3, qs.u64(PAGE) * 2),
+        qs.section(1, 2, qs.block_list({"pc.ram": 4 * PAGE, "m0": PAGE}, qs.u64(0)) + qs.EOF_WORD, "ram", 0, 4),
+        qs.section(1, 3, qs.u64(2), "block", 0, 1),
+        qs.section(2, 2, records + qs.EOF_WORD),
+        qs.section(2, 2, qs.delta(1, old, new) + qs.EOF_WORD),
+        qs.section(3, 2, qs.EOF_WORD),
+        qs.section(3, 3, qs.u64(2)),
+        qs.section(4, 4, cpu + qs.subsection("cpu/x", qs.u32(1)), "cpu", 0, 12),
+        qs.ending([device]),
+    )
+    shapes = [qs.plain(footer=footer, described_=described) for footer in (True, False) for described in (True, False)]
+    return [everything, *shapes]
+
+
+def test_streams(seconds: float, tmp_path: Path) -> None:
+    """Streams with every kind of section and record."""
+
+    def target(octets: bytes) -> None:
+        path = qs.written(tmp_path, octets)
+        domain = open_domain(str(path), OpenContext(Operation(), OPTIONS, {}))
+        try:
+            use(domain)
+        finally:
+            domain.close()
+
+    fuzz(streams(), seconds, target)
+
+
+def test_libvirt_images(seconds: float, tmp_path: Path) -> None:
+    """Images, raw and packed."""
+
+    def image(stream: bytes, method: int) -> bytes:
+        data = b"<domain><name>x</name></domain>\0<cookie/>\0" + bytes(40)
+        return b"LibvirtQemudSave" + struct.pack("<5I56x", 2, len(data), 1, method, 32) + data + stream
+
+    def target(octets: bytes) -> None:
+        path = qs.written(tmp_path, octets)
+        domain = open_libvirt(str(path), OpenContext(Operation(), OPTIONS[-1:], {}))
+        try:
+            use(domain)
+        finally:
+            domain.close()
+
+    fuzz([image(qs.plain(), 0), image(gzip.compress(qs.plain()), 1)], seconds, target)
