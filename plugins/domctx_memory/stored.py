@@ -68,7 +68,7 @@ class StoredMemory:
 
     def _parts(self, block: int, first: int, count: int, size: int) -> Iterator[Part]:
         limit = record_pages(self._blocks[block].page_shift)
-        for number in range(first // limit, -(-(first + count) // limit)):
+        for number in range(first // limit, -(-(first + count) // limit) if count else 0):
             window = self._windows.get((block, number))
             if window is not None:
                 start = number * limit
