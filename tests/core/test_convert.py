@@ -132,7 +132,6 @@ def test_a_target_that_fails_in_the_middle() -> None:
 def test_a_target_that_cannot_begin_or_end(fail: str) -> None:
     """Is told as it says."""
     domain = ToyDomain(states(), location="a.toy")
-    domain.log.location = ""
     assert str(refused(domain, ToyTarget(fail=fail))) == f"a.toy: the toy cannot {fail}"
     assert domain.events == ["pause", "unpause"]
 

@@ -6,6 +6,7 @@ Everything that happens to one is told in ``events``, and in a file beside it th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -42,7 +43,7 @@ class Log:
     def add(self, event: str) -> None:
         """One more."""
         self.events.append(event)
-        if self.location:
+        if os.path.isabs(self.location):
             with open(f"{self.location}.log", "a", encoding="utf-8") as file:
                 file.write(event + "\n")
 
@@ -130,7 +131,7 @@ class ToyTarget:
     def commit(self) -> None:
         """Keep everything."""
         self._tell("commit")
-        if self.location:
+        if os.path.isabs(self.location):
             with publish(self.location, force=True) as file:
                 file.write(to_json(self.machine or MACHINE, self.states))
 
