@@ -97,6 +97,8 @@ class Arrival:
     def _resume(self) -> int:
         record, frame_list = self.cpu.cpu_ctxt.esi, self.page_tables.frame_list
         suspension = self.page_tables.suspension
+        if suspension is None and self.page_tables.special:
+            raise _no_special(self.page_tables.special[0], "a domain that suspended itself has given up all such")
         if suspension is None:
             self.home.domain.run_state = "suspended"
             return resume.by_itself(self.home, record, frame_list)

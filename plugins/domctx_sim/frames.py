@@ -73,7 +73,10 @@ class Frames:
                 expected=f"0x{SIZE:x}",
                 got=f"0x{size:x}",
             )
-        mapping = mmap.mmap(self._descriptor, SIZE, access=mmap.ACCESS_READ)
+        try:
+            mapping = mmap.mmap(self._descriptor, SIZE, access=mmap.ACCESS_READ)
+        except OSError as error:  # no address space for it
+            raise refused(error, self._path) from error
         return np.frombuffer(mapping, dtype="<u4").reshape(MAX_FRAMES, WORDS)
 
     def read(self, mfns: Numbers) -> Words:

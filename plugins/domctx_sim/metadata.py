@@ -65,7 +65,7 @@ class DomainRecord:
 
 
 def write(folder: Path, domain: DomainRecord | None) -> None:
-    """Write the file anew, whole or not at all. Raises DomainError."""
+    """Write the file anew, whole or not at all. Raises DomainError, also for what ``read`` would refuse."""
     record = None
     if domain is not None:
         record = attrs.asdict(domain)
@@ -73,6 +73,8 @@ def write(folder: Path, domain: DomainRecord | None) -> None:
         if domain.frame_list is not None:
             record["frame_list"] = list(domain.frame_list)
     text = json.dumps({"format": FORMAT, "domain": record}, indent=1)
+    if record is not None:
+        _domain(json.loads(text)["domain"], folder / NAME)
     with publish(folder / NAME, force=True) as file:
         file.write(text.encode())
 

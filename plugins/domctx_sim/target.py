@@ -36,6 +36,7 @@ from domctx_sim.home import Home
 from domctx_sim.incoming import UNTOLD, IncomingMemory
 from domctx_sim.layout import ABI, CreateDomain
 from domctx_sim.machine import Machine, new_folder
+from domctx_sim.metadata import RUN_STATES
 from domctx_sim.states import BLOCK
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, PAGE_SIZE
 
@@ -124,6 +125,9 @@ def check_description(machine: Description) -> RamBlock:
         found = getattr(machine, name)
         if found != value:
             raise DomainError(f"a machine of 2004 cannot have this {name}", expected=value, got=found)
+    state = machine.run_state
+    if state not in RUN_STATES:
+        raise DomainError("the run state is not known", expected=", ".join(RUN_STATES), got=repr(state)[:60])
     if len(machine.blocks) != 1 or machine.blocks[0].name != BLOCK or machine.blocks[0].page_shift != PAGE_SHIFT:
         names = ", ".join(block.name for block in machine.blocks)[:60]
         raise DomainError("a machine of 2004 has one block of memory", expected=BLOCK, got=names or "none")

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import attrs
 import pytest
 
 from domctx.cli import main as cli_main, run as cli_run
 from domctx.cli.run import run
 from domctx.errors import DomainError, UsageError
 from domctx_sim.machine import Machine, new_folder
+from helpers.machines import Saved, built
 from helpers.whole_machine import image_of, states
 
 
@@ -227,3 +231,44 @@ def test_an_interrupt_while_the_saving_thread_begins_leaves_nothing(
     assert run(["convert", f"sim:{tmp_path / 'm'}", f"sim:{tmp_path / 'n'}"]) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert not [thread for thread in threading.enumerate() if thread.name == "domctx-save"]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Saved:
+    """The states of a small domain that was suspended on its behalf."""
+    return Saved.of(built(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("line", ["x" * 1024, "a\0b", "\u00e9"])
+def test_a_command_line_that_no_machine_keeps(saved: Saved, tmp_path: Path, line: str) -> None:
+    """A machine that could not be opened again is not made."""
+    saved.description = attrs.evolve(saved.description, command_line=line)
+    with pytest.raises(DomainError, match="bad command_line"):
+        saved.load(tmp_path / "n")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_run_state_that_is_none(saved: Saved, tmp_path: Path) -> None:
+    """A run state that nobody knows is refused, and told without its control characters."""
+    saved.description = attrs.evolve(saved.description, run_state="gar\x1b[2Jbage")
+    with pytest.raises(DomainError, match=r"the run state is not known; .* got 'gar\\x1b\[2Jbage'"):
+        saved.load(tmp_path / "n")
+
+
+def test_special_mappings_of_a_domain_that_suspended_itself(saved: Saved, tmp_path: Path) -> None:
+    """A machine that could be loaded but never saved again is not made."""
+    saved.tables = attrs.evolve(saved.tables, suspension=None)
+    with pytest.raises(DomainError, match="a domain that suspended itself has given up all such"):
+        saved.load(tmp_path / "n")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_too_little_address_space(saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a machine's frames cannot be mapped, the machine refuses; it is no bug."""
+
+    def no_room(*arguments: object, **details: object) -> NoReturn:
+        raise OSError(errno.ENOMEM, "no room")
+
+    monkeypatch.setattr(mmap, "mmap", no_room)
+    with pytest.raises(DomainError, match="Cannot allocate memory"):
+        Machine(tmp_path / "m")
