@@ -17,7 +17,7 @@ from domctx.plan import Carried
 from domctx.records import FileRecord, Ledger, StreamRun
 from domctx.registry import BoundType, Registry
 from domctx.stream import StreamReader
-from domctx.walk import check_kind, check_types, may_skip, unknown_type
+from domctx.walk import check_kind, check_types, is_known, may_skip, unknown_type
 from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_name, record_size, unpack_header
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class ImageDomain:
         """The groups of records of types that nobody knows, each with the type and instance of its first record."""
         for group in self.image.groups:
             header = Header(group.type, group.instance, 0)
-            if header.code not in self.registry.types and header.code not in CORE_CODES:
+            if not is_known(header, self.registry) and header.code not in CORE_CODES:
                 yield group, header
 
     def _body(self, header: Header, offset: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import attrs
 
 from domctx.api import Context, Format, Images, Instances, Option, RecordRun, RecordType, RecordWriter, StateKey
+from domctx.errors import RecordError
 from domctx.hookspecs import hookimpl
 from domctx.schema import U16, U32, layout, size_of
 from domctx.wire import record_size
@@ -88,6 +89,8 @@ def load_dial(state: Dial, run: RecordRun, context: Context) -> None:
 
 def from_tens(body: bytes) -> bytes:
     """Version 1 to version 2."""
+    if len(body) != 4:
+        raise RecordError("a dial of version 1 has four octets", expected=4, got=len(body))
     return struct.pack("<I", struct.unpack("<I", body)[0] * 10)
 
 
