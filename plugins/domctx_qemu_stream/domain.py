@@ -20,7 +20,7 @@ from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
 from domctx_qemu_stream.memory import QemuMemory
-from domctx_qemu_stream.parts import Tail, head_parts, tail_extents
+from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
 from domctx_qemu_stream.placement import Board, board_of, place
 from domctx_qemu_stream.sections import Elements
 
@@ -134,19 +134,19 @@ class QemuDomain:
             found[MEMORY] = self._memory
         if elements.devices:
             found[DEVICES] = lambda: StoredDevices(self.sections)
-        extents = list(tail_extents(elements, self.file.size))
-        if extents or elements.problem is not None:
-            found[FOREIGN_TAIL] = lambda: self._tail(extents)
+        pieces = tail_pieces(elements, self.file.size)
+        if pieces or elements.problem is not None:
+            found[FOREIGN_TAIL] = lambda: self._tail(pieces)
         return found
 
     @functools.cached_property
     def _state(self) -> Callable[[StateKey[Any]], Any]:
         return functools.cache(lambda key: self._providers[key]())
 
-    def _tail(self, extents: Sequence[Any]) -> Tail:
+    def _tail(self, pieces: Sequence[Piece]) -> Tail:
         if self.elements.problem is not None:
             raise self.elements.problem
-        return Tail(self.file, extents)
+        return Tail(self.file, pieces)
 
     def _memory(self) -> QemuMemory:
         elements = self.elements

@@ -16,7 +16,9 @@ HEADER: Final = re.compile(rb"[\x01\x04]\x00\x00[\x00-\xff]{2}([\x01-\xff])", re
 PRINTABLE: Final = re.compile(rb"[!-~ ]+")
 OVERLAP: Final = 512
 """Octets that hold the longest header."""
+FIRST_PIECE: Final = 1 << 12
 PIECE: Final = 1 << 20
+"""Octets that are searched at once: few at first, for there may be many sections, and short."""
 MAX_SCAN: Final = 4 << 30
 """Octets that are searched for the end of one section."""
 
@@ -61,15 +63,15 @@ def _is_header(octets: bytes, place: int) -> bool:
 def by_footer(file: StreamFile, offset: int, identity: int, eof: int | None) -> int | None:
     """The first place from ``offset`` on with the footer of that section, and something behind it that can be."""
     wanted = footer(identity)
-    start = offset
+    start, piece = offset, FIRST_PIECE
     while start < min(file.size, offset + MAX_SCAN):
-        octets = file.read(start, PIECE + FOOTER_SIZE)
+        octets = file.read(start, piece + FOOTER_SIZE)
         place = octets.find(wanted)
         while place >= 0:
             if goes_on(file, start + place + FOOTER_SIZE, eof):
                 return start + place
             place = octets.find(wanted, place + 1)
-        start += PIECE
+        start, piece = start + piece, min(2 * piece, PIECE)
     return None
 
 

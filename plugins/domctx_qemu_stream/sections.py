@@ -15,6 +15,7 @@ from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import CutError, StreamFile
 from domctx_qemu_stream.layout import (
     FOLLOWING,
+    MAX_PARTS,
     MAX_SECTION,
     MAX_SECTIONS,
     PACKAGED_SIZE,
@@ -170,7 +171,7 @@ class Elements:
         else:
             cursor.offset = self._search(section, start)
         if section.name != RAM and cursor.offset > start:
-            if self.others and self.others[-1].name == section.name and len(self.others) >= MAX_SECTIONS:
+            if len(self.others) == MAX_PARTS:
                 raise StreamError(f"section {section.name!r} comes in too many parts", offset=at)
             self.others.append(Extent(section.name, start, cursor.offset))
 

@@ -332,6 +332,19 @@ def test_a_disk_in_the_stream_is_kept(tmp_path: Path) -> None:
     assert "flags that cannot be" in problem_of(tmp_path, strange)
 
 
+def test_thousands_of_short_parts(tmp_path: Path) -> None:
+    """The empty parts that dirty bitmaps send while nothing happens are passed over, and kept in one piece."""
+    parts = qs.section(2, 5, b"\1") * 5000
+    octets = qs.stream(
+        qs.section(1, 5, b"\1", "dirty-bitmap"), qs.ram({"pc.ram": PAGE}), parts, qs.section(3, 5, b"\1"), qs.ending()
+    )
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.elements.problem is None
+    tail = domain.state(FOREIGN_TAIL)
+    assert tail is not None
+    assert [(part.name, part.octets) for part in tail.parts] == [("section dirty-bitmap", b"\1" * 5002)]
+
+
 def test_what_was_read_before_an_unknown_section_is_kept(tmp_path: Path) -> None:
     """A device without end is told at its offset: memory and the devices before it stay, the whole is refused."""
     good = qs.plain(footer=False, described_=False)
