@@ -23,7 +23,7 @@ from domctx_sim.arrays import Numbers, PageTypes, Words
 from domctx_sim.home import Home
 from domctx_sim.layout import WORDS, BuildDomain, Command, Update
 from domctx_sim.on_behalf import SHARED_INFO_TARGET
-from domctx_sim.suspension import address
+from domctx_sim.suspension import SHARED_INFO_WORD, address
 from domctx_x86 import PAGE_MASK, PAGE_SHIFT, PTE_PRESENT
 
 _CHUNK: Final = 1024
@@ -93,6 +93,8 @@ class Arrival:
         level = self.types[each.pfn] & _LEVEL
         if level not in (PageType.L1TAB, PageType.NOTAB) or (level == PageType.L1TAB) != bool(each.flags & PTE_PRESENT):
             raise _no_special(each, "it is neither a present entry of an L1 table nor a plain word")
+        if level == PageType.NOTAB and (each.pfn, each.index) != (self.cpu.cpu_ctxt.esi + 1, SHARED_INFO_WORD):
+            raise _no_special(each, "of plain words only start_info's names it")
 
     def _resume(self) -> int:
         record, frame_list = self.cpu.cpu_ctxt.esi, self.page_tables.frame_list

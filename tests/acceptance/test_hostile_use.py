@@ -272,3 +272,21 @@ def test_too_little_address_space(saved: Saved, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(mmap, "mmap", no_room)
     with pytest.raises(DomainError, match="Cannot allocate memory"):
         Machine(tmp_path / "m")
+
+
+def test_plain_words_that_are_not_start_infos(saved: Saved, tmp_path: Path) -> None:
+    """No frame's number is written into a page that a later save would take for the guest's own."""
+    strange = attrs.evolve(saved.tables.special[0], pfn=5, index=1, flags=0)
+    saved.tables = attrs.evolve(saved.tables, special=(strange,))
+    with pytest.raises(DomainError, match="of plain words only start_info's names it"):
+        saved.load(tmp_path / "n")
+
+
+@pytest.mark.parametrize("command", [["show"], ["info"], ["info", "--json"], ["verify"]])
+def test_output_that_nobody_reads(image: Path, command: list[str]) -> None:
+    """A reader that has gone ends a command with exit code 6, not with that of a difference."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as gone:
+        ended = process(*command, str(image), stdout=gone)
+    assert (ended.returncode, ended.stderr) == (6, "domctx: standard output: Broken pipe\n")

@@ -229,9 +229,7 @@ class Session:
     def _say(self, text: str) -> None:
         try:
             click.echo(text)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
+        except OSError as error:  # a broken pipe too: click would end the process with the exit code of a difference
             from domctx.disk import refused
 
             silence()  # or the interpreter tries again to write what is left
