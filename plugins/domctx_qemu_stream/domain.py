@@ -21,7 +21,7 @@ from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
-from domctx_qemu_stream.placement import Board, board_of, place
+from domctx_qemu_stream.placement import CMOS, Board, board_of, place
 from domctx_qemu_stream.sections import Elements
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ T = TypeVar("T")
 HYPERVISOR: Final = "qemu"
 GLOBAL_STATE: Final = "globalstate"
 RUNNING: Final = b"running\0"
+CMOS_SIZE: Final = 128
 NAME_OFFSET: Final = 4
 """Where the run state's name stands in the section."""
 
@@ -80,7 +81,7 @@ class QemuDomain:
     @functools.cached_property
     def blocks(self) -> tuple[RamBlock, ...]:
         """The RAM blocks with their places."""
-        return place(self.elements.ram.blocks, self.board) if self.elements.ram is not None else ()
+        return place(self.elements.ram.blocks, self.board, self._cmos()) if self.elements.ram is not None else ()
 
     @functools.cached_property
     def sections(self) -> Sequence[DeviceSection]:
@@ -177,6 +178,11 @@ class QemuDomain:
             run_state=self._run_state(),
             uuid=elements.configuration.uuid,
         )
+
+    def _cmos(self) -> bytes:
+        """The octets of the machine's CMOS, where it has one."""
+        found = [section for section in self.elements.devices if section.name == CMOS]
+        return self.file.read(found[0].start, min(found[0].stop - found[0].start, CMOS_SIZE)) if found else b""
 
     def _run_state(self) -> str:
         for section in self.sections:

@@ -18,6 +18,13 @@ GIGABYTE_LOW: Final = 0xC000_0000
 Q35_LOW: Final = 0xB000_0000
 Q35_SPLIT: Final = 0x8000_0000
 
+CMOS: Final = "mc146818rtc"
+"""The section that begins with the octets of CMOS."""
+CMOS_LOW: Final = slice(0x34, 0x36)
+CMOS_HIGH: Final = slice(0x5B, 0x5E)
+CMOS_BASE: Final = 16 << 20
+CMOS_SHIFT: Final = 16
+
 MAIN: Final = ("pc.ram", "microvm.ram", FLAT)
 """What the main RAM is called where no memory backend gives it a name."""
 APART: Final = re.compile(r"(.*\.(rom|bios|vram|ram)|/rom@.*|.*\.flash[0-9]+|[0-9a-f]{4}:.*)", re.DOTALL)
@@ -63,6 +70,20 @@ def board_of(machine: str | None, sections: Collection[str], blocks: Sequence[Wi
     return Board("pc", aligned=bool(name) or not old_bios)
 
 
+def low_in_cmos(cmos: bytes, size: int) -> int | None:
+    """How much of ``size`` octets of RAM is low, as QEMU tells the BIOS in CMOS; None where that does not fit.
+
+    Two numbers tell it, of 64 KiB above 16 MiB and above 4 GiB (hw/i386/pc.c); they must agree with the size. So a
+    machine is placed right whose option max-ram-below-4g is not in its stream.
+    """
+    if len(cmos) < CMOS_HIGH.stop or not size:
+        return None
+    low = size - (int.from_bytes(cmos[CMOS_HIGH], "little") << CMOS_SHIFT)
+    told = int.from_bytes(cmos[CMOS_LOW], "little")
+    fits = CMOS_BASE < low <= size and low <= HIGH and (low - CMOS_BASE) >> CMOS_SHIFT == told
+    return low if fits else None
+
+
 def main_blocks(blocks: Sequence[WireBlock]) -> list[int]:
     """Which blocks are the main RAM, in the order of their addresses.
 
@@ -83,10 +104,15 @@ def _is_backend(name: str) -> bool:
     return name.startswith(OBJECT) or APART.fullmatch(name) is None
 
 
-def place(blocks: Sequence[WireBlock], board: Board) -> tuple[RamBlock, ...]:
-    """The blocks with their places; ROMs, video RAM and what is plugged in later have none."""
+def place(blocks: Sequence[WireBlock], board: Board, cmos: bytes = b"") -> tuple[RamBlock, ...]:
+    """The blocks with their places; ROMs, video RAM and what is plugged in later have none.
+
+    ``cmos`` are the octets of the machine's CMOS, where it has one.
+    """
     main = main_blocks(blocks)
-    low = board.low(sum(blocks[index].size for index in main))
+    size = sum(blocks[index].size for index in main)
+    told = low_in_cmos(cmos, size)
+    low = board.low(size) if told is None else told
     placements: dict[int, tuple[Placement, ...]] = {}
     start = 0
     for index in main:
