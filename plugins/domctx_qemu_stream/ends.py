@@ -16,7 +16,7 @@ HEADER: Final = re.compile(rb"[\x01\x04]\x00\x00[\x00-\xff]{2}([\x01-\xff])", re
 PRINTABLE: Final = re.compile(rb"[!-~ ]+")
 OVERLAP: Final = 512
 """Octets that hold the longest header."""
-FIRST_PIECE: Final = 1 << 12
+FIRST_PIECE: Final = 1 << 9
 PIECE: Final = 1 << 20
 """Octets that are searched at once: few at first, for there may be many sections, and short."""
 MAX_SCAN: Final = 4 << 30

@@ -22,6 +22,11 @@ WINDOW: Final = 32 << 20
 """Octets that are mapped at once, so that memory stays bounded whatever the size of the file."""
 
 
+SMALL: Final = 1 << 10
+NEAR: Final = 16 << 10
+"""Small reads come one behind the other: what follows one is read with it."""
+
+
 class CutError(StreamError):
     """The stream ends before its end."""
 
@@ -45,9 +50,18 @@ class StreamFile:
         self.descriptor = descriptor
         self.size = os.lseek(descriptor, 0, os.SEEK_END)
         """Octets of the file as it was opened."""
+        self._near, self._near_at = b"", 0
 
     def read(self, offset: int, size: int) -> bytes:
         """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
+        if size > SMALL:
+            return self._read(offset, size)
+        place = offset - self._near_at
+        if place < 0 or place + size > len(self._near):
+            self._near, self._near_at, place = self._read(offset, NEAR), offset, 0
+        return self._near[place : place + size]
+
+    def _read(self, offset: int, size: int) -> bytes:
         octets = bytearray(max(0, min(size, self.size - offset)))
         got = self.fill(offset, memoryview(octets))
         return bytes(memoryview(octets)[:got])

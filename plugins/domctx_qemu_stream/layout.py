@@ -102,8 +102,8 @@ MAX_RAM: Final = 1 << 46
 """Octets of RAM that are believed: 64 TiB."""
 MAX_SECTIONS: Final = 1 << 16
 """Device sections that a stream has at most."""
-MAX_PARTS: Final = 1 << 18
-"""Parts of sections other than RAM; dirty bitmaps make tens of thousands."""
+MAX_PARTS: Final = 1 << 21
+"""Parts of a section other than RAM; dirty bitmaps make tens of thousands in a second."""
 MAX_SECTION: Final = 48 << 20
 """Octets of the largest device section that a DEVICE record holds together with its description."""
 MAX_NAME: Final = 1024

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import Final, overload
 
 import attrs
@@ -51,45 +51,38 @@ def head_parts(elements: Elements) -> Iterator[ForeignPart]:
             yield ForeignPart(SCHEME, name, part)
 
 
-Stretch = tuple[int, int]
-"""Where octets begin and end in the file."""
-
-
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Piece:
-    """A part of the tail: its name, and the stretches of the file that it is made of."""
+    """A part of the tail: its name, and where each stretch of it begins and ends in the file, by turns."""
 
     name: str
-    stretches: Sequence[Stretch]
+    edges: array[int]
 
 
 def tail_pieces(elements: Elements, size: int) -> list[Piece]:
     """The tail's parts, none longer than 1 MiB but the description; what a section's parts hold is put together."""
     found: list[Piece] = []
-    for name, others in itertools.groupby(elements.others, key=lambda other: other.name):
-        named = (SECTION + name)[:NAME_LIMIT]
-        found += _joined(named, (cut for other in others for cut in _cut(other.start, other.stop)))
+    for other in elements.others:
+        found += _joined((SECTION + other.name)[:NAME_LIMIT], other.edges)
     if elements.description is not None:
-        found.append(Piece(VMDESC, ((elements.description.offset + VMDESC_HEAD, elements.description.end),)))
-    if elements.end is not None:
-        found += _joined(BEHIND, _cut(elements.end, size))
+        edges = array("q", (elements.description.offset + VMDESC_HEAD, elements.description.end))
+        found.append(Piece(VMDESC, edges))
+    if elements.end is not None and elements.end < size:
+        found += _joined(BEHIND, array("q", (elements.end, size)))
     return found
 
 
-def _cut(first: int, end: int) -> Iterator[Stretch]:
-    return ((start, min(start + PIECE, end)) for start in range(first, end, PIECE))
-
-
-def _joined(name: str, stretches: Iterable[Stretch]) -> Iterator[Piece]:
-    """As many stretches in a piece as fit."""
-    together: list[Stretch] = []
-    size = 0
-    for start, stop in stretches:
-        if together and size + stop - start > PIECE:
-            yield Piece(name, together)
-            together, size = [], 0
-        together.append((start, stop))
-        size += stop - start
+def _joined(name: str, edges: array[int]) -> Iterator[Piece]:
+    """As many stretches in a piece as fit; long ones are cut."""
+    together, size = array("q"), 0
+    for place in range(0, len(edges), 2):
+        for start in range(edges[place], edges[place + 1], PIECE):
+            stop = min(start + PIECE, edges[place + 1])
+            if together and size + stop - start > PIECE:
+                yield Piece(name, together)
+                together, size = array("q"), 0
+            together.extend((start, stop))
+            size += stop - start
     if together:
         yield Piece(name, together)
 
@@ -121,5 +114,6 @@ class Tail(Sequence[ForeignPart]):
         return self._part(found) if isinstance(found, Piece) else [self._part(each) for each in found]
 
     def _part(self, piece: Piece) -> ForeignPart:
-        octets = [self._file.take(start, stop - start, piece.name) for start, stop in piece.stretches]
+        stretches = zip(piece.edges[::2], piece.edges[1::2], strict=True)
+        octets = [self._file.take(start, stop - start, piece.name) for start, stop in stretches]
         return ForeignPart(SCHEME, piece.name, b"".join(octets))

@@ -28,6 +28,8 @@ from domctx_qemu_stream.xbzrle import apply
 CONTINUE: Final = int(Flag.CONTINUE)
 DATA: Final = int(Flag.ZERO | Flag.PAGE | Flag.XBZRLE | Flag.COMPRESS_PAGE)
 FLAGS: Final = PAGE_SIZE - 1
+EMPTY: Final = WORD.pack(Flag.EOS)
+"""A section that tells nothing; a guest that stands still sends many."""
 LONGEST: Final = 16 << 10
 """Octets of the longest record and a good piece more: a window is left when fewer remain in it."""
 
@@ -53,6 +55,8 @@ class RamSection:
 
     def section(self, at: int) -> int:
         """Read the words from ``at`` on up to the one that ends the section; the offset behind it."""
+        if self._file.read(at, 8) == EMPTY:
+            return at + 8
         ended = False
         while not ended:
             view = self._file.window(at)

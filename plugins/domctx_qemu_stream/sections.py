@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -46,12 +47,11 @@ class Section:
 
 
 @attrs.frozen(eq=False)
-class Extent:
-    """Octets of the file: of a part of a section that goes on, or behind the stream."""
+class Parts:
+    """What the parts of a section hold that is not RAM: where each begins and ends in the file, by turns."""
 
     name: str
-    start: int
-    stop: int
+    edges: array[int]
 
 
 class Elements:
@@ -64,7 +64,7 @@ class Elements:
         """The headers of all sections that name themselves, in stream order."""
         self.commands = bytearray()
         """All commands, as they stand in the stream; of PACKAGED the package is not one of them."""
-        self.others: list[Extent] = []
+        self.others: list[Parts] = []
         """What sections other than RAM hold that go on."""
         self.footers: bool | None = None
         self.ram: RamSection | None = None
@@ -171,9 +171,15 @@ class Elements:
         else:
             cursor.offset = self._search(section, start)
         if section.name != RAM and cursor.offset > start:
-            if len(self.others) == MAX_PARTS:
-                raise StreamError(f"section {section.name!r} comes in too many parts", offset=at)
-            self.others.append(Extent(section.name, start, cursor.offset))
+            self._keep(section, start, cursor.offset, at)
+
+    def _keep(self, section: Section, start: int, stop: int, at: int) -> None:
+        """Note where a part of a section stands that is not RAM."""
+        if not self.others or self.others[-1].name != section.name:
+            self.others.append(Parts(section.name, array("q")))
+        if len(self.others) > MAX_SECTIONS or len(self.others[-1].edges) >= 2 * MAX_PARTS:
+            raise StreamError(f"section {section.name!r} comes in too many parts", offset=at)
+        self.others[-1].edges.extend((start, stop))
 
     def _device(self, section: Section) -> None:
         """A whole section: its description tells its size, unless what follows says that it does not."""
