@@ -43,7 +43,7 @@ class Log:
     def add(self, event: str) -> None:
         """One more."""
         self.events.append(event)
-        if os.path.isabs(self.location):
+        if os.path.isabs(self.location) and not self.location.startswith("/proc/"):  # a spooled stream has no folder
             with open(f"{self.location}.log", "a", encoding="utf-8") as file:
                 file.write(event + "\n")
 
@@ -144,7 +144,7 @@ class ToyTarget:
 def to_json(machine: Machine, states: Mapping[StateKey[Any], Any]) -> bytes:
     """A toy machine as the file that ``toy:`` names."""
     value = {key.name: attrs.asdict(state, value_serializer=_plain) for key, state in states.items()}
-    return json.dumps({"toy": machine.name, **value}).encode()
+    return json.dumps({"toy": machine.name, **dict(sorted(value.items()))}).encode()
 
 
 def _plain(owner: object, field: object, value: Any) -> Any:
