@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from domctx.api import Machine, Placement, RamBlock
 from domctx.cli.info import describe_machine, lines
+from domctx.save import save
+from domctx.sinks import BytesSink
 from helpers.toy_cli import Cli
-from helpers.toy_images import SMALLEST, records_of, saved, sealed, states, toy_registry, vendor_image
+from helpers.toy_images import SMALLEST, records_of, states, toy_registry, vendor_image
 from helpers.toy_machines import ToyDomain
 
 
@@ -69,10 +72,6 @@ def test_another_format(cli: Cli) -> None:
 
 def test_for_people(cli: Cli) -> None:
     """Line by line; nothing that a terminal obeys."""
-    import attrs
-
-    from domctx.save import save
-    from domctx.sinks import BytesSink
 
     odd = attrs.evolve(ToyDomain({}).machine, name="to\x1b[31my\u202e")
     sink = BytesSink()
@@ -118,5 +117,3 @@ def test_lines_and_machines() -> None:
     assert describe_machine(machine)["memory"] == 4096
     text = list(lines({"a": {"b": 1000}, "rows": [{"x": [1, 2], "y": {"z": None, "w": True}}], "none": None, "no": []}))
     assert text == ["a:", "  b:               1,000", "rows:", "  x 1, 2  y (w True)"]
-    assert sealed(records_of(vendor_image())) == vendor_image()
-    assert saved(toy_registry(), {})
