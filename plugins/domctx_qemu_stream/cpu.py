@@ -113,16 +113,7 @@ def decode(octets: bytes, version: int, architecture: str) -> Registers:
     xmm = tuple(reader.vector() for _ in range(reader.count))
     if architecture == WIDE:
         msrs |= dict(zip(LONG_MSRS, reader.numbers(8, 6), strict=True))
-    state["smbase"] = reader.number(4)
-    if version >= 5:
-        _svm(reader, state, msrs)
-    if version >= 8:
-        state |= {"mtrr_fixed": reader.numbers(8, 11), "mtrr_deftype": reader.number(8)}
-        state["mtrr_var"] = reader.numbers(8, 16)
-    if version >= 9:
-        state |= {"interrupt_injected": reader.number(4, signed=True), "mp_state": reader.number(4)}
-        msrs["tsc"] = reader.number(8)
-    ymm = _late(reader, state, msrs)
+    ymm = _by_version(reader, state, msrs)
     _efer(octets, reader.place, msrs)
     return Registers(
         architecture=architecture,
@@ -138,6 +129,20 @@ def decode(octets: bytes, version: int, architecture: str) -> Registers:
         state=state,
         end=reader.place,
     )
+
+
+def _by_version(reader: _Reader, state: dict[str, Any], msrs: dict[str, int]) -> tuple[int, ...]:
+    """What stands behind the registers that every version has; the upper halves of YMM registers, if there are any."""
+    state["smbase"] = reader.number(4)
+    if reader.version >= 5:
+        _svm(reader, state, msrs)
+    if reader.version >= 8:
+        state |= {"mtrr_fixed": reader.numbers(8, 11), "mtrr_deftype": reader.number(8)}
+        state["mtrr_var"] = reader.numbers(8, 16)
+    if reader.version >= 9:
+        state |= {"interrupt_injected": reader.number(4, signed=True), "mp_state": reader.number(4)}
+        msrs["tsc"] = reader.number(8)
+    return _late(reader, state, msrs)
 
 
 def _svm(reader: _Reader, state: dict[str, Any], msrs: dict[str, int]) -> None:

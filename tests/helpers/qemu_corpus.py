@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from domctx.context import OpenContext, Operation
+from domctx.states import MEMORY
+from domctx_memory.pages import whole
 from domctx_qemu_stream.domain import QemuDomain, open_domain
 from domctx_qemu_stream.plugin import domctx_formats
 
@@ -69,3 +71,20 @@ def wrong_pages(truth: dict[str, Any], raw: Path) -> list[int]:
                 if digest != known.get(address, zero):
                     found.append(address)
     return found
+
+
+def memory_of(domain: QemuDomain) -> list[bytes]:
+    """The octets of each block, read in order; pages without contents are zeros."""
+    memory = domain.state(MEMORY)
+    assert memory is not None
+    found = [b"" for _ in memory.blocks]
+    for batch in memory.batches(3):
+        found[batch.block] += whole(batch, PAGE).tobytes()
+    return found
+
+
+def problem_of(path: Path) -> str:
+    """Why a stream was not read to its end."""
+    domain = opened(path)
+    assert domain.elements.problem is not None
+    return str(domain.elements.problem)
