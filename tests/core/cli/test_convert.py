@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from domctx.api import Images
+from domctx.testing.streams import split
 from helpers import toys
 from helpers.toy_cli import Cli
+from helpers.toy_commands import over_toys
 from helpers.toy_images import saved, settled, states, toy_registry, vendor_image, vendor_states
 from helpers.toy_machines import from_json
 
@@ -39,6 +43,7 @@ def test_to_a_pipe_and_from_one(cli: Cli) -> None:
     """Both ways."""
     done = cli.process("convert", "-", "text:-", stdin=vendor_image())
     assert (done.returncode, done.stdout) == (0, TEXTS)
+    assert cli("convert", "-", "text:-", stdin=vendor_image()).out == TEXTS.decode()
     assert cli.names() == []
     done = cli.process("convert", "text:-", "-", stdin=TEXTS)
     assert settled(done.stdout) == settled(saved(toy_registry(), {toys.NOTES: states()[toys.NOTES]}))
@@ -109,3 +114,39 @@ def test_states_may_be_dropped(cli: Cli) -> None:
     assert "state 'notes' is dropped" in cli("convert", "--drop", "notes", path, "a.dctx").err
     assert cli("convert", "--drop", "notes", path, "toy:" + str(cli.path("n.toy"))).code == 0
     assert toys.NOTES not in from_json(cli.path("n.toy").read_text())
+
+
+def test_octets_to_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A format writes to standard output what it writes to a file; so does an image."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    assert cli("convert", cli.machine(), "out:-").octets == b"TEXToneTEXTTEXTthree and four!!"
+    assert cli.log() == ["pause", "unpause", "close"]
+    cli("convert", cli.machine(), f"text:{tmp_path / 't'}")
+    assert (tmp_path / "t").read_bytes() == b"TEXToneTEXTTEXTthree and four!!"
+    assert split(cli("convert", cli.machine(), "-").octets)[-1].type == 0
+    assert cli.files() == ["m", "t"]
+
+
+def test_a_writer_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A bug of a format is told with its plugin's name, on either goal; no file appears."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    image = cli.image()
+    for goal in (f"text:{tmp_path / 't'}", "text:-"):
+        told = cli.refused(70, "convert", "-O", "fail=yes", image, goal)
+        assert "domctx:toys" in told
+        assert "KeyError: 'no such thing'" in told
+    assert cli.files() == ["a.dctx"]
+
+
+def test_a_source_that_cannot_be_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """It is refused, closed and not given back, as it was never taken."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    assert "the toy cannot pause" in cli.refused(6, "convert", "-O", "fail=pause", cli.machine(), f"out:{tmp_path}/t")
+    assert cli.log() == ["pause", "close"]
+    assert cli.files() == ["m"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from domctx.manifest import decode
 from domctx.testing.streams import split
 from helpers import toys
 from helpers.toy_cli import Cli
+from helpers.toy_commands import over_toys
 from helpers.toy_images import SMALLEST, saved, settled, vendor_image, vendor_registry, vendor_states
 
 
@@ -36,6 +38,8 @@ def test_a_machine_is_saved_to_a_pipe(cli: Cli) -> None:
     loaded = cli.process("load", "-", "toy:" + str(cli.path("n.toy")), stdin=done.stdout)
     assert (loaded.returncode, loaded.stderr) == (0, b"")
     assert cli.path("n.toy").read_bytes() == cli.path("m.toy").read_bytes()
+    assert cli("save", "m.toy", "-").out.startswith("\1\0\0\0")
+    assert cli("save", "--plain-xen", cli.machine("o.toy", {}), "dctx:-").out.encode() == SMALLEST
 
 
 def test_what_was_found_needs_no_scheme(cli: Cli) -> None:
@@ -143,3 +147,26 @@ def test_an_image_is_saved_again(bare: Cli) -> None:
     assert settled(bare.path("three.dctx").read_bytes()) == settled(vendor_image())
     ran = bare("save", "--plain-xen", one, "four.dctx")
     assert "domctx: acme/mark is optional and unknown: left out\n" in ran.err
+
+
+def test_octets_to_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Standard output gets every record; no room is asked for, so it is paused once, and no file appears."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    types = [record.type for record in split(cli("save", cli.machine(), "-").octets)]
+    assert {toys.DIAL_CODE, toys.NOTES_CODE, toys.LAMPS_CODE, toys.BULK_CODE, toys.CLOCK_CODE} < set(types)
+    assert types[-1] == 0
+    assert cli.log() == ["pause", "unpause", "close"]
+    assert cli.files() == ["m"]
+
+
+@pytest.mark.parametrize("event", ["pause", "unpause"])
+def test_a_domain_that_fails_leaves_no_image(
+    event: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Where the domain cannot be paused, or not be given back, there is no file, and it is closed."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    assert f"the toy cannot {event}" in cli.refused(6, "save", "-O", f"fail={event}", cli.machine(), tmp_path / "a")
+    assert cli.files() == ["m"]
+    assert cli.log()[-1] == "close"
