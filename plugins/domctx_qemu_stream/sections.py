@@ -208,11 +208,9 @@ class Elements:
 
     def _ends(self, stop: int, identity: int) -> bool:
         """Whether a section can end at ``stop``."""
-        if self.footers is None:
-            self.footers = ends.has_footer(self._file, stop, identity)
-        if self.footers:
-            return ends.has_footer(self._file, stop, identity)
-        return ends.goes_on(self._file, stop, self._eof())
+        if self.footers is not False and ends.has_footer(self._file, stop, identity):
+            return True
+        return not self.footers and ends.goes_on(self._file, stop, self._eof())
 
     def _search(self, section: Section, start: int) -> int:
         """Where a section of unknown length ends."""

@@ -1,0 +1,137 @@
+"""What is bounded: counts that no real stream reaches are refused, and indexes that grow too long are cut down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domctx.errors import UnsupportedError
+from domctx_qemu_stream import blocks, runs, sections, vmdesc
+from domctx_qemu_stream.runs import Place, Runs
+from helpers import qemu_streams as qs
+from helpers.qemu_corpus import memory_of, opened, problem_of
+from helpers.qemu_streams import PAGE
+
+
+def test_too_many_sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More sections than any machine has."""
+    monkeypatch.setattr(sections, "MAX_SECTIONS", 2)
+    assert "too many sections" in problem_of(qs.written(tmp_path, qs.plain()))
+
+
+def test_too_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More parts of a section than are indexed."""
+    monkeypatch.setattr(sections, "MAX_PARTS", 2)
+    octets = qs.stream(qs.section(1, 5, qs.u64(2), "block"), *[qs.section(2, 5, qs.u64(2))] * 3)
+    assert "comes in too many parts" in problem_of(qs.written(tmp_path, octets))
+
+
+def test_too_many_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More commands than are kept."""
+    monkeypatch.setattr(sections, "MAX_SECTION", 100)
+    octets = qs.stream(qs.configuration(), *[qs.command(2, bytes(60))] * 3)
+    assert "too many commands" in problem_of(qs.written(tmp_path, octets))
+
+
+def test_a_section_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device whose state no record can hold."""
+    monkeypatch.setattr(sections, "MAX_SECTION", 100)
+    octets = qs.stream(qs.configuration(), qs.section(4, 5, bytes(101), "timer"), qs.ending())
+    assert "is too long" in problem_of(qs.written(tmp_path, octets))
+
+
+def test_too_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More RAM blocks than any machine has."""
+    monkeypatch.setattr(blocks, "MAX_BLOCKS", 1)
+    octets = qs.stream(qs.configuration(), qs.ram({"a": PAGE, "b": PAGE}), qs.ending())
+    assert "list of RAM blocks is too long" in problem_of(qs.written(tmp_path, octets))
+
+
+def test_runs_that_are_overwritten_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that is full is cut down to what still counts, packed pages among it."""
+    monkeypatch.setattr(runs, "LIMIT", 16)
+    records, old = b"", bytes(PAGE)
+    for number in range(40):
+        new = bytes(octet ^ (place == number) for place, octet in enumerate(old))
+        records += qs.delta(0, old, new, "pc.ram") + qs.packed(2, qs.pages(number)) + qs.fill(1, number)
+        old = new
+    octets = qs.stream(qs.configuration(), qs.ram({"pc.ram": 3 * PAGE}, records), qs.ending())
+    domain = opened(qs.written(tmp_path, octets))
+    assert memory_of(domain) == [old + b"\x27" * PAGE + qs.pages(39)]
+
+
+def test_runs_that_all_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block in more pieces than the index holds."""
+    monkeypatch.setattr(runs, "LIMIT", 16)
+    found = Runs(100, lambda *_: b"", lambda _: 0, lambda *_: b"")
+    for page in range(0, 32, 2):
+        found.add(page, 1, 0, Place.FILL)
+    with pytest.raises(UnsupportedError, match="in more than 8 runs"):
+        found.add(50, 1, 0, Place.FILL)
+
+
+DESCRIPTIONS = {
+    "no list of devices": b'{"devices":{}}',
+    "a device that is none": b'{"devices":[5]}',
+    "no JSON": b"{devices}",
+    "a number that is too long": b'{"devices":[' + b"1" * 5000 + b"]}",
+}
+
+
+@pytest.mark.parametrize("why", DESCRIPTIONS)
+def test_descriptions_that_cannot_be(why: str, tmp_path: Path) -> None:
+    """A description that is none is refused where the stream ends."""
+    text = DESCRIPTIONS[why]
+    octets = qs.stream(qs.configuration(), qs.ram({"a": PAGE}), b"\0\6" + qs.u32(len(text)) + text)
+    assert "no JSON object with a list of devices" in problem_of(qs.written(tmp_path, octets))
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        {"fields": [{"size": -1}]},
+        {"fields": [{"size": 1, "array_len": "x"}]},
+        {"fields": [5]},
+        {"fields": [{"size": 1 << 40}]},
+        {"fields": [], "subsections": [5]},
+        {"fields": [], "subsections": [{"fields": []}]},
+        {"fields": [], "subsections": [{"vmsd_name": "x", "fields": [{"size": "x"}]}]},
+    ],
+)
+def test_sizes_that_a_description_does_not_tell(device: dict[str, object]) -> None:
+    """Sizes that are none, or of what no section is long enough for, are not believed."""
+    assert vmdesc.size_of(device) is None
+
+
+def test_a_description_that_no_record_holds_is_left_out(tmp_path: Path) -> None:
+    """What nests deeper than a record allows delimits its section, and is not kept with it."""
+    deep: object = 1
+    for _ in range(25):
+        deep = {"struct": deep, "fields": []}
+    device = qs.described("timer", [qs.field("all", 24, struct=deep)])
+    octets = qs.stream(qs.configuration(), qs.section(4, 5, qs.TIMER, "timer"), qs.ending([device]))
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.elements.problem is None
+    assert domain.elements.searched == set()
+    (found,) = domain.sections
+    assert found.octets == qs.TIMER
+    assert found.description is None or vmdesc.kept(device) is not None
+
+
+def test_a_wrong_description_gives_way_to_the_footer(tmp_path: Path) -> None:
+    """Where the sizes do not lead to the footer the section is as long as the footer says."""
+    device = qs.described("timer", [qs.field("a", 7)])
+    octets = qs.stream(qs.configuration(), qs.section(4, 5, qs.TIMER, "timer"), qs.ending([device]))
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.elements.searched == {"timer"}
+    assert domain.sections[0].octets == qs.TIMER
+
+
+def test_a_description_before_trailing_octets_is_found(tmp_path: Path) -> None:
+    """Zeros or a map behind the stream hide neither the description nor the sizes that it tells."""
+    octets = qs.plain(footer=False) + bytes(300_000) + b"\0\6junk"
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.elements.problem is None
+    assert domain.elements.end == len(qs.plain(footer=False))
+    assert domain.elements.searched == set()
