@@ -189,6 +189,14 @@ def test_optional_unknown_records_are_carried_along(tmp_path: Path) -> None:
     domain.close()
 
 
+def test_what_must_be_known_is_not_carried_along(tmp_path: Path) -> None:
+    """Nor what stands in Xen's own range."""
+    for image in (NEED, resealed(IMAGE, 2, type=9 | OPTIONAL)):
+        domain = domain_of(tmp_path, image, TOYS)
+        assert carried_by(domain) == []
+        domain.close()
+
+
 def test_a_carried_record_that_nobody_lists(tmp_path: Path) -> None:
     """Is named by its number."""
     domain = domain_of(tmp_path, sealed([START, MANIFEST, RawRecord(0x8003_0000, 0, bytes(9))]), TOYS)

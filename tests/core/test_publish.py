@@ -149,6 +149,8 @@ def test_long_names_leave_room_for_the_partial_one(tmp_path: Path) -> None:
     with publish(tmp_path / ("ä" * 125)) as file:
         file.write(b"x")
     assert names(tmp_path) == ["ä" * 125]
+    with pytest.raises(DomainError, match="File name too long"):
+        run(publish, tmp_path / ("x" * 256), str)
 
 
 def test_a_refusal_of_the_disk_in_the_block_is_told(tmp_path: Path) -> None:

@@ -72,7 +72,6 @@ def test_another_format(cli: Cli) -> None:
 
 def test_for_people(cli: Cli) -> None:
     """Line by line; nothing that a terminal obeys."""
-
     odd = attrs.evolve(ToyDomain({}).machine, name="to\x1b[31my\u202e")
     sink = BytesSink()
     save(ToyDomain(states(), machine=odd), sink, toy_registry())
