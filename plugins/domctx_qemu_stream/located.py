@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from domctx.errors import UnsupportedError, UsageError
+from domctx.errors import StreamError, UnsupportedError, UsageError
 from domctx.states import PageKind
 from domctx_qemu_stream.blocks import MappedPages, WireBlock
 from domctx_qemu_stream.files import StreamFile, open_file
@@ -21,6 +21,8 @@ from domctx_qemu_stream.runs import Place, Settled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MAX_UNTOLD: Final = 1 << 28
+"""Pages of a block that a stream may be silent about, and they are zero or absent: 1 TiB."""
 BITMAP: Final = 1 << 20
 """Octets of a bitmap that are looked at at once."""
 
@@ -68,12 +70,22 @@ def locate(ram: RamSection, file: StreamFile, beside: Beside, ignored: bool) -> 
             settled = _run(0, block.pages, 0, number)
         elif ignored and not len(settled.firsts):
             kind = PageKind.ABSENT
+        _check_told(ram, block, settled)
         runs.append(settled)
         missing.append(kind)
     if not beside.channels:
         _check_channels(ram, runs, missing)
     absent = [block.name for block, kind in zip(ram.blocks, missing, strict=True) if kind is PageKind.ABSENT]
     return Located(runs, missing, places, absent)
+
+
+def _check_told(ram: RamSection, block: WireBlock, settled: Settled) -> None:
+    """QEMU tells of every page: a size that next to nothing is told of was made up."""
+    untold = block.pages - settled.told
+    if untold > MAX_UNTOLD and block.mapped is None:
+        expected, got = f"at most 0x{MAX_UNTOLD:x}", f"0x{untold:x}"
+        message = f"the stream does not tell of most pages of RAM block {block.name!r}"
+        raise StreamError(message, offset=ram.offset, expected=expected, got=got)
 
 
 def _check_channels(ram: RamSection, runs: Sequence[Settled], missing: Sequence[PageKind]) -> None:
@@ -85,6 +97,7 @@ def _check_channels(ram: RamSection, runs: Sequence[Settled], missing: Sequence[
     if short and (ram.flushed or not ram.carried):
         raise UnsupportedError(
             "the pages of this stream travelled in channels of their own (multifd)",
+            offset=ram.offset,
             hint="give the file of each: -O channel=FILE, once for each channel",
         )
 

@@ -43,6 +43,7 @@ class RamSection:
             message = "the RAM section has a version that is not known"
             raise UnsupportedError(message, offset=at, expected=expected, got=f"0x{version:08x}")
         self._file, self._version, self._wire = file, version, wire
+        self.offset = at
         self.spool = Spool(file.name)
         self.blocks: list[WireBlock] = []
         self.runs: list[Runs] = []

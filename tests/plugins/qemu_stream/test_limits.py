@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domctx.errors import UnsupportedError
+from domctx.errors import StreamError, UnsupportedError
+from domctx.states import MEMORY
 from domctx_qemu_stream import blocks, runs, sections, vmdesc
 from domctx_qemu_stream.runs import Place, Runs
 from helpers import qemu_streams as qs
@@ -69,6 +70,14 @@ def test_runs_that_all_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         found.add(page, 1, 0, Place.FILL)
     with pytest.raises(UnsupportedError, match="in more than 8 runs"):
         found.add(50, 1, 0, Place.FILL)
+
+
+def test_a_size_that_nothing_is_told_of(tmp_path: Path) -> None:
+    """A block of terabytes of which the stream tells a page is refused before anybody walks it."""
+    octets = qs.stream(qs.configuration(), qs.ram({"pc.ram": 1 << 45}, qs.data(0, qs.pages(1), "pc.ram")), qs.ending())
+    domain = opened(qs.written(tmp_path, octets))
+    with pytest.raises(StreamError, match="does not tell of most pages"):
+        domain.state(MEMORY)
 
 
 DESCRIPTIONS = {
