@@ -9,7 +9,7 @@ import click
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.errors import DomainError
-from domctx.states import VCPUS
+from domctx.states import MEMORY, VCPUS, Memory
 from domctx_qemu_stream.cpu import WIDE, Registers
 from domctx_qemu_stream.vcpus import QemuVcpus
 
@@ -18,27 +18,47 @@ IN_A_ROW = 4
 
 @click.command("registers")
 @click.argument("file")
+@click.option("--tables", is_flag=True, help="also the entries of GDT and IDT, read through the page tables")
 @options.as_json
 @options.given
 @options.allow_newer
 @click.pass_obj
-def command(session: Session, file: str, as_json: bool, given: tuple[str, ...], allow_newer: bool) -> None:
+def command(
+    session: Session, file: str, tables: bool, as_json: bool, given: tuple[str, ...], allow_newer: bool
+) -> None:
     """Show the registers of each vCPU of FILE: a QEMU stream, a libvirt image, or an image of one."""
     operation = session.operation(given, allow_newer=allow_newer)
     domain = session.open(file, given, operation)
-    vcpus = session.registry.attach(domain).state(VCPUS)
+    states = session.registry.attach(domain)
+    vcpus, memory = states.state(VCPUS), states.state(MEMORY) if tables else None
     if not isinstance(vcpus, QemuVcpus):
         raise DomainError("there are no vCPUs of QEMU's in it", file=domain.location or None)
+    entries = {vcpu: _tables(vcpus, vcpu, memory) for vcpu in vcpus.contexts}
     if as_json:
-        found = [{"vcpu": vcpu} | vcpus.described(vcpu) for vcpu in vcpus.contexts]
+        found = [{"vcpu": vcpu} | vcpus.described(vcpu) | told for vcpu, told in entries.items()]
         session.print_json({"file": file, "vcpus": found})
         return
-    for vcpu in vcpus.contexts:
+    for vcpu, told in entries.items():
         registers = vcpus.registers(vcpu)
-        halted = {True: ", halted", False: "", None: ""}[vcpus.halted(vcpu)]
+        halted = ", halted" if vcpus.halted(vcpu) else ""
         session.echo(f"vCPU {vcpu}: {registers.architecture}, CPL {registers.cpl}{halted}")
-        for line in lines(registers):
+        for line in [*lines(registers), *_entry_lines(told)]:
             session.echo(f"  {line}")
+
+
+def _tables(vcpus: QemuVcpus, vcpu: int, memory: Memory | None) -> dict[str, list[str]]:
+    """The entries of GDT and IDT in hexadecimal, as they stand in memory; none where they are not asked for."""
+    if memory is None:
+        return {}
+    return {
+        f"{name}_entries": [each.hex() for each in vcpus.descriptors(vcpu, name, memory)] for name in ("gdt", "idt")
+    }
+
+
+def _entry_lines(tables: Mapping[str, list[str]]) -> Iterator[str]:
+    for name, entries in tables.items():
+        for index, entry in enumerate(entries):
+            yield f"{name.removesuffix('_entries')}[{index}] {entry}"
 
 
 def lines(registers: Registers) -> Iterator[str]:

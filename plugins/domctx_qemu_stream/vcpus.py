@@ -10,7 +10,7 @@ import attrs
 from domctx.api import Domain, Target
 from domctx.errors import DomainError
 from domctx.schema import decode as decode_layout, size_of, to_json
-from domctx.states import DEVICES, DeviceSection, VcpuContext
+from domctx.states import DEVICES, DeviceSection, Memory, VcpuContext
 from domctx_qemu_stream.apic import Apic
 from domctx_qemu_stream.cpu import CPU, Registers, architecture_of, decode
 
@@ -53,6 +53,12 @@ class QemuVcpus:
         if section is None or len(section.octets) != size_of(Apic):
             return None
         return decode_layout(Apic, section.octets)
+
+    def descriptors(self, vcpu: int, table: str, memory: Memory) -> list[bytes]:
+        """The entries of a vCPU's ``gdt`` or ``idt``, read through its page tables."""
+        from domctx_qemu_stream.walk import descriptors, reader_of
+
+        return descriptors(self.registers(vcpu), reader_of(memory), table)
 
     def halted(self, vcpu: int) -> bool | None:
         """Whether a vCPU waits for an interrupt; None where nothing tells."""

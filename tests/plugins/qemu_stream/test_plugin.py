@@ -62,6 +62,24 @@ def test_registers_are_shown(given: list[str], tmp_path: Path) -> None:
         assert "rcx    0000000000000002" in result.stdout
 
 
+@pytest.mark.parametrize("given", [[], ["--json"]])
+def test_descriptor_tables_are_shown(given: list[str], tmp_path: Path) -> None:
+    """With --tables the entries of GDT and IDT stand behind the registers."""
+    values = {"control": 0, "gdt": 0x17, "idt": 3, "long": 0, "fpregs_format": 0}
+    cpu = qs.section(4, 10, section(12, True, values), "cpu", 0, 12)
+    blocks = qs.ram({"pc.ram": qs.PAGE}, qs.data(0, qs.pages(1), "pc.ram"))
+    path = qs.written(tmp_path, qs.stream(qs.configuration(), blocks, cpu, qs.ending()))
+    result = CliRunner().invoke(command, [str(path), "--tables", *given], obj=Session(), catch_exceptions=False)
+    assert result.exit_code == 0
+    entry = qs.pages(1)[0x17 : 0x17 + 8].hex()
+    if given:
+        found = json.loads(result.stdout)["vcpus"][0]
+        assert found["gdt_entries"] == [entry, qs.pages(1)[0x1F:0x27].hex(), qs.pages(1)[0x27:0x2F].hex()]
+        assert found["idt_entries"] == [qs.pages(1)[3:7].hex()]
+    else:
+        assert f"gdt[0] {entry}" in result.stdout
+
+
 def test_what_has_no_vcpus_is_refused(tmp_path: Path) -> None:
     """A stream without vCPUs has no registers to show."""
     result = CliRunner().invoke(command, [str(qs.written(tmp_path, qs.plain()))], obj=Session())

@@ -1,0 +1,145 @@
+"""Linear addresses to guest-physical ones through an x86 vCPU's own page tables (Intel SDM volume 3, chapter 4).
+
+32-bit tables with 4 MiB pages (PSE-36 among them), PAE, four and five levels with 2 MiB and 1 GiB pages. Accesses are
+not checked for privileges: what is mapped can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from domctx.errors import DomainError
+from domctx.states import Memory
+from domctx_memory.address import AddressMap
+from domctx_memory.octets import pieces
+from domctx_qemu_stream.cpu import Registers
+
+PE: Final = 1 << 0
+PG: Final = 1 << 31
+CR4_PSE: Final = 1 << 4
+CR4_PAE: Final = 1 << 5
+CR4_LA57: Final = 1 << 12
+LMA: Final = 1 << 10
+PRESENT: Final = 1
+LARGE: Final = 1 << 7
+PAGE: Final = 4096
+FRAME: Final = 0x000F_FFFF_FFFF_F000
+"""The bits of an entry of 8 octets that are an address."""
+
+Read = Callable[[int, int], bytes]
+"""(guest-physical address, octets): what stands there. Raises DomainError where that is no RAM."""
+
+
+@attrs.frozen
+class Mode:
+    """How a vCPU translates: ``shifts`` the lowest bit of a linear address that indexes each level, the top one first;
+    ``large`` the levels, by their shift, whose entries may map a page themselves.
+    """
+
+    width: int
+    shifts: tuple[int, ...]
+    large: frozenset[int]
+    root: int
+    """The bits of CR3 that are the address of the top table."""
+
+
+def mode_of(registers: Registers) -> Mode | None:
+    """How a vCPU translates; None where paging is off."""
+    cr0, cr4 = registers.control["cr0"], registers.control["cr4"]
+    if not cr0 & PG:
+        return None
+    if registers.msrs["efer"] & LMA:
+        shifts = (48, 39, 30, 21, 12) if cr4 & CR4_LA57 else (39, 30, 21, 12)
+        return Mode(8, shifts, frozenset((30, 21)), FRAME)
+    if cr4 & CR4_PAE:
+        return Mode(8, (30, 21, 12), frozenset((21,)), 0xFFFF_FFE0)
+    return Mode(4, (22, 12), frozenset((22,)) if cr4 & CR4_PSE else frozenset(), 0xFFFF_F000)
+
+
+class Walker:
+    """Translates for one vCPU."""
+
+    def __init__(self, registers: Registers, read: Read) -> None:
+        self._mode, self._read = mode_of(registers), read
+        self._root = registers.control["cr3"]
+        self._long = bool(registers.msrs["efer"] & LMA)
+
+    def translate(self, address: int) -> int | None:
+        """The guest-physical address of a linear one; None where it is not mapped, or a table is no RAM."""
+        mode = self._mode
+        if not self._long:
+            address &= 0xFFFF_FFFF
+        if mode is None:
+            return address
+        top = mode.shifts[0] + (9 if self._long else 32 - mode.shifts[0])
+        if self._long and address >> top - 1 not in (0, (1 << 64 - top + 1) - 1):
+            return None
+        address &= (1 << top) - 1
+        table, index_bits = self._root & mode.root, 9 if mode.width == 8 else 10
+        for shift in mode.shifts:
+            entry = self._entry(table + mode.width * (address >> shift & (1 << index_bits) - 1), mode.width)
+            if not entry & PRESENT:
+                return None
+            if shift == 12 or (shift in mode.large and entry & LARGE):
+                return _frame(entry, shift, mode.width) | address & (1 << shift) - 1
+            table = entry & FRAME & (0xFFFF_FFFF if mode.width == 4 else -1)
+        return None
+
+    def _entry(self, address: int, width: int) -> int:
+        try:
+            return int.from_bytes(self._read(address, width), "little")
+        except DomainError:  # a table that is no RAM maps nothing
+            return 0
+
+    def read(self, address: int, size: int) -> bytes:
+        """Octets from a linear address on; fewer where one is not mapped, or leads to what is no RAM."""
+        found = b""
+        while len(found) < size:
+            place = address + len(found)
+            physical = self.translate(place)
+            taken = min(size - len(found), PAGE - place % PAGE)
+            if physical is None:
+                break
+            try:
+                found += self._read(physical, taken)
+            except DomainError:  # a ROM or a device stands there
+                break
+        return found
+
+
+def _frame(entry: int, shift: int, width: int) -> int:
+    """The address of the page that an entry maps."""
+    if width == 4 and shift == 22:
+        return entry & 0xFFC0_0000 | (entry >> 13 & 0xFF) << 32
+    return entry & FRAME & ~((1 << shift) - 1)
+
+
+def reader_of(memory: Memory) -> Read:
+    """Reads guest-physical memory."""
+    space = AddressMap.of_machine(memory.blocks)
+
+    def read(address: int, size: int) -> bytes:
+        extents = list(space.find(address, size))
+        return b"".join(piece.octets.tobytes() for extent in extents for piece in pieces(memory, extent))
+
+    return read
+
+
+def descriptor_size(registers: Registers, table: str) -> int:
+    """Octets of an entry of ``gdt`` or ``idt``: the IDT's are longer in long mode, and shorter in real mode."""
+    if table == "gdt":
+        return 8
+    if registers.msrs["efer"] & LMA:
+        return 16
+    return 8 if registers.control["cr0"] & PE else 4
+
+
+def descriptors(registers: Registers, read: Read, table: str) -> list[bytes]:
+    """The entries of ``gdt`` or ``idt`` as they stand in memory, as far as they can be read."""
+    segment, size = registers.segments[table], descriptor_size(registers, table)
+    count = (segment.limit & 0xFFFF) // size + ((segment.limit & 0xFFFF) % size == size - 1)
+    octets = Walker(registers, read).read(segment.base, count * size)
+    return [octets[place : place + size] for place in range(0, len(octets) - size + 1, size)]
