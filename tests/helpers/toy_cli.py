@@ -6,7 +6,9 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +51,24 @@ class Cli:
     def __call__(self, *arguments: str, stdin: bytes | None = None) -> Ran:
         """Run one, in this process; ``stdin`` is what a pipe gives it."""
         self.capture.readouterr()
-        reading = None
-        if stdin is not None:
-            reading, writing = os.pipe()
-            self.patch.setattr(sys, "stdin", os.fdopen(reading, "r"))
-            if os.fork() == 0:
-                os.close(reading)
-                with os.fdopen(writing, "wb") as file:
-                    file.write(stdin)
-                os._exit(0)
-            os.close(writing)
-        try:
+        with self._piped(stdin):
             code = run(list(arguments))
-        finally:
-            if reading is not None:
-                sys.stdin.close()
-                os.wait()
         printed = self.capture.readouterr()
         return Ran(code, printed.out, printed.err)
+
+    @contextmanager
+    def _piped(self, octets: bytes | None) -> Iterator[None]:
+        """Let standard input be a pipe with these octets; without any it stays as it is."""
+        if octets is None:
+            yield
+            return
+        reading, writing = os.pipe()
+        writer = threading.Thread(target=_feed, args=(writing, octets))
+        writer.start()
+        with os.fdopen(reading, "r") as file:
+            self.patch.setattr(sys, "stdin", file)
+            yield
+        writer.join()
 
     def process(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run one in a process of its own."""
@@ -97,6 +99,11 @@ class Cli:
         """What happened to a toy machine."""
         path = self.folder / f"{name}.log"
         return path.read_text().split() if path.exists() else []
+
+
+def _feed(writing: int, octets: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
+        file.write(octets)
 
 
 def make_site(folder: Path, *, vendor: bool = True) -> str:
