@@ -252,7 +252,7 @@ class StreamReader:
         """The next octets without consuming them: ``size``, or fewer at the end of the source."""
         if len(self._window) < size:
             more = self._source.read(max(size, WINDOW) - len(self._window))
-            joined = bytes(self._window) + bytes(more) if self._window else more
+            joined = b"".join((self._window, more)) if self._window else more
             self._window = memoryview(joined).cast("B").toreadonly()
         return self._window[:size]
 
@@ -260,7 +260,8 @@ class StreamReader:
         """Consume exactly ``size`` octets; what is larger than the window is read straight."""
         if size > WINDOW:
             more = self._source.read(size - len(self._window))
-            octets = memoryview(bytes(self._window) + bytes(more) if self._window else more).cast("B").toreadonly()
+            joined = b"".join((self._window, more)) if self._window else more
+            octets = memoryview(joined).cast("B").toreadonly()
             self._window = memoryview(b"")
         else:
             octets = self._look(size)
