@@ -175,9 +175,10 @@ def test_standard_error_that_nobody_reads_changes_no_exit_code(image: Path, tmp_
         6: [*python, "info", str(tmp_path / "missing")],
         0: [*python, "--progress=json", "save", str(image), str(tmp_path / "b.dctx")],
     }
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     for code, command in commands.items():
         with open("/dev/full", "w") as full:
-            ended = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, check=False)
+            ended = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, check=False, env=buffered)
         assert (ended.returncode, ended.stdout) == (code, b"")
     with open("/dev/full", "w") as full:
         subprocess.run([sys.executable, *note], stderr=full, check=True)

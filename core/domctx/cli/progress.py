@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import click
-
+from domctx.cli.session import complain
 from domctx.context import Operation
 
 INTERVAL: Final = 0.5
@@ -57,8 +56,7 @@ class JsonLines:
         rate = self._done / elapsed if elapsed else 0.0
         left = max(0, self._total - self._done) / rate if rate else None
         line = {"what": self._what, "done": self._done, "total": self._total, "rate": round(rate), "left": left}
-        with contextlib.suppress(OSError):  # nobody reads it: the work goes on
-            click.echo(json.dumps(line), err=True)
+        complain(json.dumps(line))
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ def run(arguments: list[str]) -> int:
     except DomctxError as error:
         return _failed(session, str(session.named(error)), error.exit_code)
     except BrokenPipeError:
-        silence()
+        silence(sys.stdout)
         return _failed(session, "nobody reads the output any more", EXIT_NO_READER)
     except Exception as error:  # whatever comes here is a bug, and says whose
         return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -34,15 +35,20 @@ def printable(text: str) -> str:
 
 def complain(text: str) -> None:
     """Tell the user something on standard error; where nobody reads that, nothing is told."""
-    with contextlib.suppress(OSError):
+    try:
         click.echo(printable(text), err=True)
+    except OSError:
+        silence(sys.stderr)
 
 
-def silence() -> None:
-    """Let standard output go nowhere from here on."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def silence(stream: IO[str]) -> None:
+    """Let a standard stream go nowhere from here on, or the interpreter tries again to write what is left in it."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 class Session:
@@ -232,7 +238,7 @@ class Session:
         except OSError as error:  # a broken pipe too: click would end the process with the exit code of a difference
             from domctx.disk import refused
 
-            silence()  # or the interpreter tries again to write what is left
+            silence(sys.stdout)
             raise refused(error, "standard output") from error
 
     @contextlib.contextmanager

@@ -198,7 +198,7 @@ def test_the_second_signal_does_not_disturb() -> None:
 def test_nobody_reads(odd: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the reader goes before all is flushed, output is silenced and the exit code 6."""
     silenced: list[bool] = []
-    monkeypatch.setattr(cli_run, "silence", lambda: silenced.append(True))
+    monkeypatch.setattr(cli_run, "silence", lambda stream: silenced.append(stream is sys.stdout))
     assert odd.refused(6, "odd", "pipe") == "domctx: nobody reads the output any more\n"
 
     class Gone(io.StringIO):

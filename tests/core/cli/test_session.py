@@ -77,7 +77,7 @@ def test_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(sys, "stdout", out)
         out.write("before")
         out.flush()
-        sessions.silence()
+        sessions.silence(sys.stdout)
         out.write("after")
     assert (tmp_path / "out").read_text() == "before"
 
@@ -100,7 +100,7 @@ def test_output(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> 
 def test_output_that_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk, and a reader that has gone, are told as the disk's refusal, and the output is silenced."""
     silenced: list[bool] = []
-    monkeypatch.setattr(sessions, "silence", lambda: silenced.append(True))
+    monkeypatch.setattr(sessions, "silence", lambda stream: silenced.append(stream is sys.stdout))
     monkeypatch.setattr(sys, "stdout", Refusing(errno.ENOSPC))
     with pytest.raises(DomainError, match="standard output: No space left on device"):
         session.echo("lost")
