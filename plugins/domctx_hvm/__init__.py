@@ -1,0 +1,1 @@
+"""The HVM context and parameters of Xen's fully virtualised guests."""

@@ -1,0 +1,1 @@
+"""A live QEMU, over its QMP socket: saved without being killed, loaded while it waits."""

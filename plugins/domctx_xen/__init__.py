@@ -1,0 +1,1 @@
+"""Xen's streams of today: libxc, libxl and xl save files."""
