@@ -68,7 +68,10 @@ class Images(enum.Flag):
 
 @attrs.frozen
 class Option:
-    """An option of a format or record type: ``-O name=value``, and the plain alias ``--alias`` where it has one."""
+    """An option of a format or record type: ``-O name=value``, and ``--alias value`` where it has a plain alias.
+
+    The alias of a ``bool`` is a flag: ``--alias`` alone says yes. Options that share an alias share their name too.
+    """
 
     name: str
     type: type[str] | type[int] | type[bool]
@@ -178,6 +181,8 @@ class Format:
     write: Callable[[Domain, Sink, FormatContext], None] | None = None
     coverage: Callable[[Domain], Iterable[Coverage]] | None = None
     options: tuple[Option, ...] = ()
+    implied_by: str | None = None
+    """The ``bool`` option which, given to ``load``, stands for a target: ``create`` gets "" for its location."""
 
 
 @attrs.frozen

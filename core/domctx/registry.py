@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from domctx.api import Command, Domain, Format, Images, RecordType, StateKey, StateProvider, Target
+from domctx.api import Command, Domain, Format, Images, Option, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, check_readable, collect, failure
 from domctx.manager import Manager, Plugin
@@ -46,6 +46,7 @@ class Registry:
         self._claimed: dict[int, tuple[RecordType, Plugin]] = {}
         self.formats: dict[str, tuple[Format, Plugin]] = {}
         self.commands: dict[str, tuple[Command, Plugin]] = {}
+        self.aliases: dict[str, tuple[Option, Plugin]] = {}
         self.providers: list[tuple[StateProvider, Plugin]] = []
 
     @classmethod
@@ -105,8 +106,10 @@ class Registry:
         match item:
             case RecordType():
                 self._add_type(plugin, item)
+                self._add_aliases(plugin, item.options)
             case Format():
                 _claim(self.formats, item.scheme, (item, plugin), "scheme")
+                self._add_aliases(plugin, item.options)
             case Command() if item.name in self._core_commands:
                 raise _conflict(f"command {item.name!r}", CORE)
             case Command():
@@ -131,6 +134,14 @@ class Registry:
             if other.state == record_type.state and other.images & record_type.images:
                 raise _conflict(f"state {record_type.state.name!r}", holder)
         self._claimed[code] = (record_type, plugin)
+
+    def _add_aliases(self, plugin: Plugin, options: Sequence[Option]) -> None:
+        """Several options may share an alias where it means the same: one name, and a value or none."""
+        for option in options:
+            if option.alias is not None:
+                held, holder = self.aliases.setdefault(option.alias, (option, plugin))
+                if (held.name, held.type is bool) != (option.name, option.type is bool):
+                    raise _conflict(f"option --{option.alias}", holder)
 
     def _collect(self) -> None:
         for code, (record_type, plugin) in sorted(self._claimed.items()):

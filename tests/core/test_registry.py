@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domctx.api import Command, Format, Images, Machine, StateKey, StateProvider
+from domctx.api import Command, Format, Images, Machine, Option, StateKey, StateProvider
 from domctx.errors import DomainError, PluginError
 from domctx.hookspecs import hookimpl
 from domctx.manager import Manager
@@ -52,6 +52,22 @@ def test_formats_and_commands_are_found_by_name() -> None:
     assert (registry.commands["tpm"][0], registry.commands["tpm"][1].name) == (command, "acme:main")
 
 
+def with_option(scheme: str, kind: Any) -> Format:
+    """A format whose option has the alias ``--where``."""
+    return Format(scheme=scheme, summary="", options=(Option("where", kind, "", alias="where"), Option("how", str, "")))
+
+
+OPTIONED = changed(options=with_option("", str).options)
+
+
+def test_aliases_are_shared_by_what_means_the_same() -> None:
+    """Two formats and a record type may have one alias for options of one name that all take a value."""
+    registry = resolve(alpha=plugin(formats=[with_option("a", str), with_option("b", int)], record_types=[OPTIONED]))
+    assert causes(registry) == {}
+    option, holder = registry.aliases["where"]
+    assert (option.name, holder.name, list(registry.aliases)) == ("where", "alpha:main", ["where"])
+
+
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
@@ -68,8 +84,9 @@ def test_formats_and_commands_are_found_by_name() -> None:
         ),
         ({"formats": [Format(scheme="a", summary="")]}, {"formats": [Format(scheme="a", summary="")]}, "scheme 'a' is"),
         ({"commands": [Command("a", "", "")]}, {"commands": [Command("a", "", "")]}, "command 'a' is"),
+        ({"formats": [with_option("a", bool)]}, {"record_types": [OPTIONED]}, "option --where is"),
     ],
-    ids=["code", "name", "state", "scheme", "command"],
+    ids=["code", "name", "state", "scheme", "command", "alias"],
 )
 def test_claimed_twice(first: Any, second: Any, message: str) -> None:
     """A code, name, state, scheme or command that two plugins claim: the second is broken, and both are named."""

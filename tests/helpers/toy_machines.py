@@ -180,7 +180,8 @@ def open_toy(location: str, context: FormatContext) -> ToyDomain:
 
 
 def create_toy(location: str, context: FormatContext) -> ToyTarget:
-    """A new one, where there is none."""
+    """A new one, where there is none; without a location ``fresh.toy``."""
+    location = location or os.path.abspath("fresh.toy")
     if Path(location).exists() and not context.force:
         raise DomainError("exists already", file=location)
     return ToyTarget(location, fail=context.option("fail"))
@@ -213,6 +214,8 @@ def open_text(location: str, context: FormatContext) -> ToyDomain:
 def formats() -> Sequence[Format]:
     """``toy:``, ``text:`` (a file that is written and read), ``out:`` (only written) and ``in:`` (only read)."""
     fail = Option("fail", str, "what goes wrong", "", choices=("", "pause", "unpause", "close", "prepare", "commit"))
+    fail = attrs.evolve(fail, alias="fail")
+    fresh = Option("fresh", bool, "a new machine, fresh.toy", alias="fresh")
     text = Format(
         scheme="text",
         summary="notes, one behind the other",
@@ -220,7 +223,7 @@ def formats() -> Sequence[Format]:
         open=open_text,
         write=write_text,
         coverage=lambda domain: [Coverage("notes", "split"), Coverage("the rest")],
-        options=(Option("fail", str, "fail", ""),),
+        options=(Option("fail", str, "fail", "", alias="fail"),),
     )
     return [
         Format(
@@ -229,7 +232,8 @@ def formats() -> Sequence[Format]:
             open=open_toy,
             create=create_toy,
             update=update_toy,
-            options=(fail,),
+            options=(fail, fresh),
+            implied_by="fresh",
             probe=lambda head: head.startswith(b'{"toy"'),
         ),
         text,

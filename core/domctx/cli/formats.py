@@ -24,7 +24,8 @@ def command(session: Session, as_json: bool) -> None:
     for row in rows:
         session.echo(f"{row['scheme'] + ':':8} {row['summary']}  ({', '.join(row['can'])}; {row['plugin']})")
         for option in row["options"]:
-            session.echo(f"         -O {option['name']}=...  {option['help']} (default {option['default']})")
+            spelled = f"--{option['alias']}" if option["alias"] else f"-O {option['name']}=..."
+            session.echo(f"         {spelled}  {option['help']} (default {option['default']})")
 
 
 def _describe(format_: Format, plugin: Plugin) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def _describe(format_: Format, plugin: Plugin) -> dict[str, Any]:
 def _option(option: Option) -> dict[str, Any]:
     return {
         "name": option.name,
+        "alias": option.alias,
         "type": option.type.__name__,
         "help": option.help,
         "default": option.default,

@@ -12,6 +12,7 @@ from domctx.errors import UsageError
 from domctx.image import open_image
 from domctx.load import load_made
 from domctx.manifest import Manifest
+from domctx.options import select
 from domctx.references import IMAGE, Reference
 from domctx.sources import FileSource, RangeSource
 from domctx.verify import check_image
@@ -19,7 +20,7 @@ from domctx.verify import check_image
 
 @click.command("load")
 @click.argument("image")
-@click.argument("target")
+@click.argument("target", required=False)
 @options.given
 @options.drop
 @options.force
@@ -28,7 +29,7 @@ from domctx.verify import check_image
 def command(
     session: Session,
     image: str,
-    target: str,
+    target: str | None,
     given: tuple[str, ...],
     drop: tuple[str, ...],
     force: bool,
@@ -39,7 +40,7 @@ def command(
     A plain v10 image has no memory, so it loads only into a machine that exists.
     """
     operation = session.operation(given, force=force, allow_newer=allow_newer)
-    goal = session.reference(target)
+    goal = session.reference(target) if target is not None else _implied(session, given)
     if goal.scheme in (None, IMAGE):
         raise UsageError("is not a machine to load into", file=target, hint="write its scheme, for instance sim:DIR")
     session.check_options(given, [session.format_of(goal)])
@@ -47,10 +48,20 @@ def command(
     reference = session.reference(image)
     if reference.scheme not in (None, IMAGE):
         _refuse_foreign(reference, reference.scheme or "", goal)
+    if reference.is_stream and target is None:
+        raise UsageError("what starts a machine is checked whole before: a stream cannot be", hint="save it to a file")
     if reference.is_stream:
         _fill(session, FileSource(session.stdin(), "standard input"), goal, operation, drop)
     else:
         _load_file(session, reference, goal, operation, drop)
+
+
+def _implied(session: Session, given: tuple[str, ...]) -> Reference:
+    """The target that an option stands for. Raises click.UsageError where none does."""
+    for format_, _ in session.registry.formats.values():
+        if format_.implied_by is not None and select(given, format_.options).get(format_.implied_by):
+            return Reference(format_.scheme, "")
+    raise click.UsageError("Missing argument 'TARGET'.")
 
 
 def _refuse_foreign(reference: Reference, scheme: str, goal: Reference) -> None:

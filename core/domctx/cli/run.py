@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from domctx import __version__
+from domctx.cli.aliases import spell_out
 from domctx.cli.session import Session, complain, silence
 from domctx.errors import DomctxError
 
@@ -61,6 +62,13 @@ class Group(click.Group):
 
         command, plugin = found
         return guard(lambda: _import(command.target), [plugin])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command and its arguments, with plain aliases of options spelled out."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, spell_out(command, rest, ctx.ensure_object(Session)) if command else rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in ``--help``, without importing any."""

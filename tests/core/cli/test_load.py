@@ -125,6 +125,17 @@ def test_wrong_use(cli: Cli, arguments: list[str], code: int, message: str) -> N
     assert message in ran.err
 
 
+def test_an_option_may_stand_for_the_target(cli: Cli) -> None:
+    """What its format makes of it is loaded; a stream is refused, and an option that says no is none."""
+    path = cli.file("a.dctx", vendor_image())
+    assert cli("load", path, "--fresh").code == 0
+    assert states_of(cli.path("fresh.toy")) == vendor_states()
+    ran = cli("load", "-", "--fresh", stdin=vendor_image())
+    assert (ran.code, "is checked whole before: a stream cannot be" in ran.err) == (2, True)
+    ran = cli("load", path, "-O", "fresh=no")
+    assert (ran.code, "Missing argument 'TARGET'." in ran.err) == (2, True)
+
+
 def test_what_the_target_lacks_may_be_dropped(cli: Cli) -> None:
     """Newer images may be allowed, and a target that fails says so."""
     octets = resealed(vendor_image(), 0, body=bytes([5, 0, 0, 0, 0, 0, 0, 0]))
