@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from domctx.api import JSON, Context, Difference, Instances, Machine, Record, RecordRun, RecordType, RecordWriter
+from domctx.api import (
+    JSON,
+    Command,
+    Context,
+    Difference,
+    Instances,
+    Machine,
+    Record,
+    RecordRun,
+    RecordType,
+    RecordWriter,
+)
 from domctx.hookspecs import hookimpl
 from domctx.schema import differences, octet_differences, size_of, to_json
 from domctx.states import VCPUS, VcpuContext, Vcpus
@@ -84,3 +95,9 @@ def domctx_record_types() -> list[RecordType]:
             diff=diff,
         )
     ]
+
+
+@hookimpl
+def domctx_commands() -> Sequence[Command]:
+    """``registers``."""
+    return [Command("registers", "show the registers of a machine's x86 vCPUs", "domctx_cpu.show_registers:command")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.states import Memory, PageBatch, PageKind
-from domctx_memory.address import Extent
+from domctx_memory.address import AddressMap, Extent
 from domctx_memory.layout import record_pages
 from domctx_memory.pages import whole
 
@@ -35,6 +35,23 @@ def pieces(memory: Memory, extent: Extent) -> Iterator[Piece]:
         octets = whole(batch, 1 << shift).reshape(-1)[low : end - (page << shift)]
         yield Piece(octets, batch)
         page = stop
+
+
+class PhysicalReader:
+    """A machine's guest-physical memory, by addresses; the state PHYSICAL."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory, self._space = memory, AddressMap.of_machine(memory.blocks)
+
+    def read(self, address: int, size: int) -> bytes:
+        """``size`` octets from ``address`` on; pages without contents are zeros. Raises DomainError: no RAM there."""
+        extents = list(self._space.find(address, size))
+        return b"".join(piece.octets.tobytes() for extent in extents for piece in pieces(self._memory, extent))
+
+
+def physical_reader(memory: Memory) -> Callable[[int, int], bytes]:
+    """(address, octets): what stands there in guest-physical memory; what ``domctx_x86.walk`` reads with."""
+    return PhysicalReader(memory).read
 
 
 def without_contents(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:

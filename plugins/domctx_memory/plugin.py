@@ -10,6 +10,7 @@ from domctx.api import (
     Command,
     Context,
     Difference,
+    Domain,
     IndexedRecord,
     Instances,
     Machine,
@@ -18,10 +19,13 @@ from domctx.api import (
     RecordRun,
     RecordType,
     RecordWriter,
+    StateProvider,
+    Target,
 )
 from domctx.hookspecs import hookimpl
 from domctx.states import MEMORY, Memory
 from domctx_memory.layout import CODE, MAX_BODY, NAME, MemoryBody
+from domctx_x86.states import PHYSICAL, PhysicalMemory
 
 if TYPE_CHECKING:
     from domctx_memory.stored import StoredMemory
@@ -91,6 +95,14 @@ def diff(a: Memory, b: Memory, context: Context) -> Iterable[Difference]:
     return diff(a, b, context)
 
 
+def physical(domain: Domain | Target) -> PhysicalMemory | None:
+    """A machine's memory by guest-physical addresses."""
+    from domctx_memory.octets import PhysicalReader
+
+    memory = domain.state(MEMORY)
+    return PhysicalReader(memory) if memory is not None else None
+
+
 OPTIONS = (
     Option("compression", str, "how memory is packed", default="zstd", choices=("zstd", "none")),
     Option("level", int, "zstd level of memory, -7 to 19", default=1),
@@ -121,6 +133,12 @@ def domctx_record_types() -> Sequence[RecordType]:
             options=OPTIONS,
         )
     ]
+
+
+@hookimpl
+def domctx_state_providers() -> Sequence[StateProvider]:
+    """PHYSICAL, derived."""
+    return [StateProvider(PHYSICAL, physical, owned=False)]
 
 
 @hookimpl

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import attrs
-
 from domctx.errors import RecordError, UnsupportedError
 from domctx.states import DeviceSection
+from domctx_x86.vcpu import NARROW, WIDE, Registers, Segment
 
 CPU: Final = "cpu"
 SUBSECTION: Final = b"\x05"
-WIDE, NARROW = "x86_64", "i386"
 VERSIONS: Final = range(4, 13)
 
 GENERAL: Final = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{number}" for number in range(8, 16)))
@@ -25,49 +23,11 @@ ATTRIBUTES: Final = 0x00F0_FF00
 MCE_BANKS: Final = 40
 
 
-@attrs.frozen
-class Segment:
-    """A segment register, or GDT and IDT, of which base and limit count; ``flags`` as in a descriptor's second word."""
-
-    selector: int
-    base: int
-    limit: int
-    flags: int
-
-
-@attrs.frozen(kw_only=True)
-class Registers:
-    """A vCPU's registers. ``general`` holds rip and rflags too, of 32-bit emulators 32 bits wide.
-
-    ``fpu`` are (mantissa, sign and exponent) of the eight registers in their physical order; ``xmm`` of 128 bits,
-    ``ymm`` their upper halves; ``state`` whatever else the section's fixed part holds, by QEMU's names.
-    """
-
-    architecture: str
-    general: Mapping[str, int]
-    segments: Mapping[str, Segment]
-    control: Mapping[str, int]
-    debug: tuple[int, ...]
-    msrs: Mapping[str, int]
-    fpu: tuple[tuple[int, int], ...]
-    fpu_control: Mapping[str, int]
-    xmm: tuple[int, ...]
-    ymm: tuple[int, ...]
-    state: Mapping[str, int | tuple[int, ...]]
-    end: int
-    """Octets of the fixed part; subsections follow."""
-
-    @property
-    def cpl(self) -> int:
-        """The current privilege level."""
-        return self.segments["ss"].flags >> 13 & 3
-
-
 class _Reader:
     """A place in the section; numbers are big-endian. Raises RecordError where it ends first."""
 
     def __init__(self, octets: bytes, version: int, wide: bool) -> None:
-        self.octets, self.version, self.place = octets, version, 0
+        self.octets, self.version, self.place, self.wide = octets, version, 0, wide
         self.long = 8 if wide else 4
         self.count = 16 if wide else 8
 
@@ -94,29 +54,42 @@ class _Reader:
 
 def decode(octets: bytes, version: int, architecture: str) -> Registers:
     """The registers in a section. Raises UnsupportedError for a version that is not known, RecordError for a cut."""
+    return _decoded(_reader(octets, version, architecture))
+
+
+def length_of(octets: bytes, version: int, architecture: str) -> int:
+    """Octets of a section's fixed part; subsections follow. Raises as ``decode``."""
+    reader = _reader(octets, version, architecture)
+    _decoded(reader)
+    return reader.place
+
+
+def _reader(octets: bytes, version: int, architecture: str) -> _Reader:
     if version not in VERSIONS:
         expected, got = f"{VERSIONS[0]} to {VERSIONS[-1]}", version
         raise UnsupportedError("section cpu has a version that is not known", expected=expected, got=got)
-    reader = _Reader(octets, version, architecture == WIDE)
+    return _Reader(octets, version, architecture == WIDE)
+
+
+def _decoded(reader: _Reader) -> Registers:
     general = dict(zip(GENERAL, reader.numbers(reader.long, reader.count), strict=False))
     general |= {"rip": reader.number(reader.long), "rflags": reader.number(reader.long)}
     state: dict[str, int | tuple[int, ...]] = {"hflags": reader.number(4)}
     fpu_control = dict(zip(("fpuc", "fpus", "fptag", "fpregs_format"), reader.numbers(2, 4), strict=True))
     fpu = tuple((reader.number(8), 0 if fpu_control["fpregs_format"] else reader.number(2)) for _ in range(8))
     segments = {name: reader.segment() for name in SEGMENTS}
-    size = 4 if version <= 6 else reader.long
-    msrs = {"sysenter_cs": reader.number(4), "sysenter_esp": reader.number(size), "sysenter_eip": reader.number(size)}
+    msrs = _sysenter(reader)
     control = dict(zip(("cr0", "cr2", "cr3", "cr4"), reader.numbers(reader.long, 4), strict=True))
     debug = reader.numbers(reader.long, 8)
     state["a20_mask"] = reader.number(4, signed=True)
     fpu_control["mxcsr"] = reader.number(4)
     xmm = tuple(reader.vector() for _ in range(reader.count))
-    if architecture == WIDE:
+    if reader.wide:
         msrs |= dict(zip(LONG_MSRS, reader.numbers(8, 6), strict=True))
     ymm = _by_version(reader, state, msrs)
-    _efer(octets, reader.place, msrs)
+    _efer(reader.octets, reader.place, msrs)
     return Registers(
-        architecture=architecture,
+        architecture=WIDE if reader.wide else NARROW,
         general=general,
         segments=segments,
         control=control,
@@ -127,8 +100,12 @@ def decode(octets: bytes, version: int, architecture: str) -> Registers:
         xmm=xmm,
         ymm=ymm,
         state=state,
-        end=reader.place,
     )
+
+
+def _sysenter(reader: _Reader) -> dict[str, int]:
+    size = 4 if reader.version <= 6 else reader.long
+    return {"sysenter_cs": reader.number(4), "sysenter_esp": reader.number(size), "sysenter_eip": reader.number(size)}
 
 
 def _by_version(reader: _Reader, state: dict[str, Any], msrs: dict[str, int]) -> tuple[int, ...]:
@@ -212,7 +189,7 @@ def _shaped(cpu: DeviceSection) -> str:
     """By where the fixed part ends: there the section does, or a subsection begins."""
     for architecture in (WIDE, NARROW):
         try:
-            end = decode(cpu.octets, cpu.version, architecture).end
+            end = length_of(cpu.octets, cpu.version, architecture)
         except (RecordError, UnsupportedError):  # not of this kind, or of none
             continue
         follows = cpu.octets[end : end + 6]

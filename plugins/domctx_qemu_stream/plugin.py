@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Command, Coverage, Domain, Format, FormatContext, Option, StateProvider, Target
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx.states import VCPUS, Vcpus
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, QCOW2_MAGIC, SCHEME
+from domctx_x86.states import REGISTERS, VcpuRegisters
 
 
 def open_(path: str, context: FormatContext) -> Domain:
@@ -33,6 +34,13 @@ def coverage(domain: Domain) -> Iterable[Coverage]:
 
 def vcpus(domain: Domain | Target) -> Vcpus | None:
     """The vCPUs of a QEMU machine, as a view on its device sections."""
+    from domctx_qemu_stream.vcpus import provide
+
+    return provide(domain)
+
+
+def registers(domain: Domain | Target) -> VcpuRegisters | None:
+    """The registers of a QEMU machine's vCPUs, as a view on its device sections."""
     from domctx_qemu_stream.vcpus import provide
 
     return provide(domain)
@@ -71,12 +79,5 @@ def domctx_formats() -> Sequence[Format]:
 
 @hookimpl
 def domctx_state_providers() -> Sequence[StateProvider]:
-    """VCPUS of QEMU machines, derived."""
-    return [StateProvider(VCPUS, vcpus, owned=False)]
-
-
-@hookimpl
-def domctx_commands() -> Sequence[Command]:
-    """``registers``."""
-    help_ = "show the registers of a QEMU machine's vCPUs"
-    return [Command("registers", help_, "domctx_qemu_stream.show_registers:command")]
+    """VCPUS and REGISTERS of QEMU machines, derived."""
+    return [StateProvider(VCPUS, vcpus, owned=False), StateProvider(REGISTERS, registers, owned=False)]

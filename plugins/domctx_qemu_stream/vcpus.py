@@ -1,18 +1,20 @@
-"""VCPUS as a view on the device sections of a QEMU machine, whether a stream or an image of one holds them."""
+"""VCPUS and REGISTERS as views on the device sections of a QEMU machine: of a stream, or of an image of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from domctx.api import Domain, Target
 from domctx.errors import DomainError
 from domctx.schema import decode as decode_layout, size_of, to_json
-from domctx.states import DEVICES, DeviceSection, Memory, VcpuContext
+from domctx.states import DEVICES, DeviceSection, VcpuContext
 from domctx_qemu_stream.apic import Apic
-from domctx_qemu_stream.cpu import CPU, Registers, architecture_of, decode
+from domctx_qemu_stream.cpu import CPU, architecture_of, decode
+from domctx_x86.states import Decoded
+from domctx_x86.vcpu import Registers
 
 APIC: Final = "apic"
 COMMON: Final = "cpu_common"
@@ -40,47 +42,28 @@ class QemuVcpus:
         """Raises DomainError."""
         raise DomainError("the registers of a QEMU machine are a view on its device sections, and take nothing")
 
-    def registers(self, vcpu: int) -> Registers:
-        """The registers of a vCPU. Raises DomainError where there is none, RecordError, UnsupportedError."""
-        section = self._sections[CPU].get(vcpu)
-        if section is None:
-            raise DomainError(f"there is no vCPU {vcpu}", expected=", ".join(map(str, self._sections[CPU])))
-        return decode(section.octets, section.version, self.architecture)
+    @property
+    def vcpus(self) -> Mapping[int, Registers]:
+        """The registers by vCPU id, with what other sections tell of a vCPU."""
+        return Decoded(self._sections[CPU], self._registers)
 
-    def apic(self, vcpu: int) -> Apic | None:
+    def _registers(self, vcpu: int) -> Registers:
+        section, apic = self._sections[CPU][vcpu], self._apic(vcpu)
+        registers = decode(section.octets, section.version, self.architecture)
+        told = to_json(apic) if apic is not None else None
+        return attrs.evolve(registers, halted=self._halted(vcpu), apic=told)
+
+    def _apic(self, vcpu: int) -> Apic | None:
         """The local APIC of a vCPU; None where it has none, or one of a version that is not known."""
         section = self._sections[APIC].get(vcpu)
         if section is None or len(section.octets) != size_of(Apic):
             return None
         return decode_layout(Apic, section.octets)
 
-    def descriptors(self, vcpu: int, table: str, memory: Memory) -> list[bytes]:
-        """The entries of a vCPU's ``gdt`` or ``idt``, read through its page tables."""
-        from domctx_qemu_stream.walk import descriptors, reader_of
-
-        return descriptors(self.registers(vcpu), reader_of(memory), table)
-
-    def halted(self, vcpu: int) -> bool | None:
+    def _halted(self, vcpu: int) -> bool | None:
         """Whether a vCPU waits for an interrupt; None where nothing tells."""
         section = self._sections[COMMON].get(vcpu)
         return None if section is None or len(section.octets) < 4 else any(section.octets[:4])
-
-    def described(self, vcpu: int) -> dict[str, Any]:
-        """The registers as a JSON value: numbers in hexadecimal, by name."""
-        registers, apic = self.registers(vcpu), self.apic(vcpu)
-        value = attrs.asdict(registers) | {"cpl": registers.cpl, "halted": self.halted(vcpu)}
-        del value["end"]
-        value["fpu"] = [{"mantissa": mantissa, "exponent": exponent} for mantissa, exponent in registers.fpu]
-        found: dict[str, Any] = _hexed(value)
-        return found | {"apic": to_json(apic) if apic is not None else None}
-
-
-def _hexed(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _hexed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_hexed(item) for item in value]
-    return f"{value:#x}" if type(value) is int else value
 
 
 def provide(domain: Domain | Target) -> QemuVcpus | None:

@@ -14,6 +14,7 @@ import pytest
 from domctx.api import Domain
 from domctx.context import OpenContext, Operation
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
+from domctx_cpu.show_registers import described
 from domctx_qemu.fields import decode
 from domctx_qemu_stream.domain import open_domain
 from domctx_qemu_stream.libvirt import open_domain as open_libvirt
@@ -45,9 +46,8 @@ def use(domain: Domain) -> None:
     for each in devices.sections if devices is not None else ():
         decode(each.description, each.octets)
     vcpus = provide(domain)
-    for vcpu in vcpus.contexts if vcpus is not None else ():
-        assert vcpus is not None
-        vcpus.described(vcpu)
+    for registers in vcpus.vcpus.values() if vcpus is not None else ():
+        described(registers)
     for key in (FOREIGN_HEAD, FOREIGN_TAIL):
         foreign = domain.state(key)
         list(foreign.parts if foreign is not None else ())

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domctx_qemu_stream.cpu import Registers
+from domctx_x86.vcpu import Registers
 
 SEGMENT = re.compile(r"^(ES|CS|SS|DS|FS|GS|LDT|TR) ?=([0-9a-f]{4}) ([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{8})", re.M)
 TABLE = re.compile(r"^(GDT|IDT)= +([0-9a-f]+) ([0-9a-f]{8})", re.M)
@@ -61,7 +61,7 @@ def expected(text: str) -> Iterator[tuple[str, int, int]]:
             yield name.lower(), int(found[1]), 8
 
 
-def told(registers: Registers, halted: bool | None) -> dict[str, int]:
+def told(registers: Registers) -> dict[str, int]:
     """The same of what was decoded, by the same names."""
     values: dict[str, int] = dict(registers.general) | dict(registers.control)
     for name, segment in registers.segments.items():
@@ -74,15 +74,20 @@ def told(registers: Registers, halted: bool | None) -> dict[str, int]:
     hflags, a20 = registers.state["hflags"], registers.state["a20_mask"]
     assert isinstance(hflags, int)
     values |= {"fcw": control["fpuc"], "fsw": control["fpus"], "ftw": control["fptag"], "mxcsr": control["mxcsr"]}
-    values |= {"efer": registers.msrs["efer"], "cpl": registers.cpl, "hlt": int(bool(halted)), "a20": int(a20 == -1)}
+    values |= {
+        "efer": registers.msrs["efer"],
+        "cpl": registers.cpl,
+        "hlt": int(bool(registers.halted)),
+        "a20": int(a20 == -1),
+    }
     values |= {"smm": hflags >> 19 & 1, "ii": hflags >> 3 & 1}
     short = {"e" + name[1:]: value for name, value in values.items() if re.fullmatch(r"r[a-d]x|r[sb]p|r[sd]i", name)}
     return values | short
 
 
-def different(text: str, registers: Registers, halted: bool | None) -> dict[str, tuple[str, str]]:
+def different(text: str, registers: Registers) -> dict[str, tuple[str, str]]:
     """What was decoded otherwise than ``text`` prints it: (printed, decoded)."""
-    found = told(registers, halted)
+    found = told(registers)
     return {
         name: (f"{value:x}", f"{found[name] & (1 << width) - 1:x}")
         for name, value, width in expected(text)

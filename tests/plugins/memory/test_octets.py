@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
+from domctx.api import Placement
+from domctx.errors import DomainError
 from domctx.states import PageBatch, PageKind
 from domctx_memory.address import Extent
-from domctx_memory.octets import pieces, runs, without_contents
+from domctx_memory.octets import physical_reader, pieces, runs, without_contents
 from helpers.memory import SourceMemory, block_of, random_pages
 
 PAGES = random_pages(4, 2100, 4096)
@@ -46,3 +50,14 @@ def test_runs_of_true_values() -> None:
     """Runs are told by where they start and stop."""
     assert list(runs(np.array([1, 1, 0, 1], bool))) == [(0, 2), (3, 4)]
     assert list(runs(np.zeros(3, bool))) == list(runs(np.zeros(0, bool))) == []
+
+
+def test_physical_memory_is_read_by_addresses() -> None:
+    """Octets come across runs of RAM that touch; where there is none is refused."""
+    blocks = [
+        attrs.evolve(block_of(2100), name="a", placements=(Placement(0, 4096, 8192), Placement(8192, 0, 4096))),
+    ]
+    read = physical_reader(SourceMemory(blocks, [PAGES]))
+    assert read(0x1FFE, 4) == WHOLE[0x2FFE:0x3000].tobytes() + WHOLE[:2].tobytes()
+    with pytest.raises(DomainError, match="outside of guest-physical memory"):
+        read(0x2FFE, 4)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from domctx.states import MEMORY
+from domctx_memory.octets import physical_reader
 from domctx_memory.pages import whole
 from domctx_qemu_stream.vcpus import provide
-from domctx_qemu_stream.walk import Walker, reader_of
+from domctx_x86.walk import Walker, descriptors
 from helpers.qemu_corpus import Corpus, opened
 from helpers.qemu_registers import different
 
@@ -31,12 +32,12 @@ def test_a_64_bit_machine(corpus: Path, tmp_path: Path) -> None:
         digest.update(whole(memory.read(0, first, 1024), 4096).data)
     assert digest.hexdigest() == (folder / "pmem.bin.sha256").read_text().split()[0]
     printed = re.split(r"CPU#\d+", (folder / "info-registers.txt").read_text())[1]
-    registers = vcpus.registers(0)
-    assert different(printed, registers, vcpus.halted(0)) == {}
-    code = Walker(registers, reader_of(memory)).read(registers.general["rip"], 16)
+    registers = vcpus.vcpus[0]
+    assert different(printed, registers) == {}
+    code = Walker(registers, physical_reader(memory)).read(registers.general["rip"], 16)
     assert len(code) == 16
     assert any(code)
     segment = registers.segments["cs"]
-    entry = vcpus.descriptors(0, "gdt", memory)[segment.selector >> 3]
+    entry = descriptors(registers, physical_reader(memory), "gdt")[segment.selector >> 3]
     assert int.from_bytes(entry[4:], "little") & 0x00F0_FE00 == segment.flags & 0x00F0_FE00
     domain.close()

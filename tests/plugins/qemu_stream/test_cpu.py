@@ -10,7 +10,7 @@ from domctx.api import Machine
 from domctx.errors import DomainError, DomctxError, RecordError, UnsupportedError
 from domctx.states import DEVICES, DeviceSection, VcpuContext
 from domctx_qemu import StoredDevices
-from domctx_qemu_stream.cpu import architecture_of, decode
+from domctx_qemu_stream.cpu import architecture_of, decode, length_of
 from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.vcpus import QemuVcpus, provide
 from helpers import qemu_streams as qs
@@ -28,7 +28,7 @@ def test_every_version_is_decoded_to_its_end(version: int, architecture: str) ->
     """The fixed part ends where the reference says; the last number is where it belongs, subsections are left."""
     octets = section(version, WIDTHS[architecture], {"hflags": 0x55, "smbase": 0x30000, "mcg_cap": 0})
     found = decode(octets + EFER, version, architecture)
-    assert found.end == len(octets)
+    assert length_of(octets + EFER, version, architecture) == len(octets)
     assert len(octets) == SIZES.get((version, architecture), len(octets))
     assert found.state["hflags"] == 0x55
     assert found.state["smbase"] == 0x30000
@@ -46,7 +46,7 @@ def test_mmx_registers_have_no_exponent() -> None:
     """Where the FPU's registers are told as MMX registers they are 64 bits wide."""
     octets = section(12, True, {"fpregs_format": 1})
     found = decode(octets, 12, "x86_64")
-    assert found.end == len(octets)
+    assert length_of(octets, 12, "x86_64") == len(octets)
     assert {exponent for _, exponent in found.fpu} == {0}
 
 
@@ -54,7 +54,7 @@ def test_version_10_has_banks_where_it_says_so() -> None:
     """MCE banks are there only where MCG_CAP is not zero, as many as it counts."""
     octets = section(10, True, {"mcg_cap": 3})
     found = decode(octets, 10, "x86_64")
-    assert found.end == len(octets)
+    assert length_of(octets, 10, "x86_64") == len(octets)
     banks = found.state["mce_banks"]
     assert isinstance(banks, tuple)
     assert len(banks) == 12
@@ -110,16 +110,12 @@ def test_the_view() -> None:
     vcpus = vcpus_of(common, cpu, DeviceSection("apic", 3, 3, APIC))
     assert vcpus is not None
     assert vcpus.contexts == {3: VcpuContext("qemu-x86_64-v12", octets)}
-    assert vcpus.registers(3).general["rax"] == 1
-    assert vcpus.halted(3) is True
-    apic = vcpus.apic(3)
-    assert apic is not None
-    assert (apic.apicbase, apic.id) == (0x00010203, 4)
-    described = vcpus.described(3)
-    assert described["general"]["rax"] == "0x1"
-    assert described["apic"]["id"] == 4
-    with pytest.raises(DomainError, match="there is no vCPU 0"):
-        vcpus.registers(0)
+    registers = vcpus.vcpus[3]
+    assert registers.general["rax"] == 1
+    assert registers.halted is True
+    assert registers.apic is not None
+    assert (registers.apic["apicbase"], registers.apic["id"]) == (0x00010203, 4)
+    assert list(vcpus.vcpus) == [3]
     with pytest.raises(DomainError, match="take nothing"):
         vcpus.store(0, VcpuContext("x", b""))
 
@@ -131,8 +127,8 @@ def test_what_has_no_view() -> None:
     assert vcpus_of() is None
     vcpus = vcpus_of(cpu, DeviceSection("apic", 0, 3, b"short"))
     assert vcpus is not None
-    assert vcpus.apic(0) is None
-    assert vcpus.halted(0) is None
+    assert vcpus.vcpus[0].apic is None
+    assert vcpus.vcpus[0].halted is None
 
 
 def test_a_stream_of_a_32_bit_emulator(tmp_path: Path) -> None:
@@ -143,5 +139,5 @@ def test_a_stream_of_a_32_bit_emulator(tmp_path: Path) -> None:
     assert domain.machine.vcpus == (0,)
     vcpus = provide(domain)
     assert vcpus is not None
-    assert vcpus.registers(0).msrs["efer"] == 0x500
+    assert vcpus.vcpus[0].msrs["efer"] == 0x500
     assert isinstance(domain.elements.problem, DomctxError | None)

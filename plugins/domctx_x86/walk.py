@@ -12,10 +12,7 @@ from typing import Final
 import attrs
 
 from domctx.errors import DomainError
-from domctx.states import Memory
-from domctx_memory.address import AddressMap
-from domctx_memory.octets import pieces
-from domctx_qemu_stream.cpu import Registers
+from domctx_x86.vcpu import Registers, Segment
 
 PE: Final = 1 << 0
 PG: Final = 1 << 31
@@ -28,6 +25,8 @@ LARGE: Final = 1 << 7
 PAGE: Final = 4096
 FRAME: Final = 0x000F_FFFF_FFFF_F000
 """The bits of an entry of 8 octets that are an address."""
+
+NO_TABLE: Final = Segment(0, 0, 0, 0)
 
 Read = Callable[[int, int], bytes]
 """(guest-physical address, octets): what stands there. Raises DomainError where that is no RAM."""
@@ -46,16 +45,21 @@ class Mode:
     """The bits of CR3 that are the address of the top table."""
 
 
+def is_long(registers: Registers) -> bool:
+    """Whether a vCPU is in long mode (EFER.LMA)."""
+    return bool(registers.msrs.get("efer", 0) & LMA)
+
+
 def mode_of(registers: Registers) -> Mode | None:
     """How a vCPU translates; None where paging is off."""
-    cr0, cr4 = registers.control["cr0"], registers.control["cr4"]
+    cr0, cr4 = registers.control.get("cr0", 0), registers.control.get("cr4", 0)
     if not cr0 & PG:
         return None
-    if registers.msrs["efer"] & LMA:
+    if is_long(registers):
         shifts = (48, 39, 30, 21, 12) if cr4 & CR4_LA57 else (39, 30, 21, 12)
         return Mode(8, shifts, frozenset((30, 21)), FRAME)
     if cr4 & CR4_PAE:
-        return Mode(8, (30, 21, 12), frozenset((21,)), 0xFFFF_FFE0)
+        return Mode(8, (30, 21, 12), frozenset((21,)), FRAME | 0xFE0)
     return Mode(4, (22, 12), frozenset((22,)) if cr4 & CR4_PSE else frozenset(), 0xFFFF_F000)
 
 
@@ -64,8 +68,8 @@ class Walker:
 
     def __init__(self, registers: Registers, read: Read) -> None:
         self._mode, self._read = mode_of(registers), read
-        self._root = registers.control["cr3"]
-        self._long = bool(registers.msrs["efer"] & LMA)
+        self._root = registers.control.get("cr3", 0)
+        self._long = is_long(registers)
 
     def translate(self, address: int) -> int | None:
         """The guest-physical address of a linear one; None where it is not mapped, or a table is no RAM."""
@@ -117,29 +121,18 @@ def _frame(entry: int, shift: int, width: int) -> int:
     return entry & FRAME & ~((1 << shift) - 1)
 
 
-def reader_of(memory: Memory) -> Read:
-    """Reads guest-physical memory."""
-    space = AddressMap.of_machine(memory.blocks)
-
-    def read(address: int, size: int) -> bytes:
-        extents = list(space.find(address, size))
-        return b"".join(piece.octets.tobytes() for extent in extents for piece in pieces(memory, extent))
-
-    return read
-
-
 def descriptor_size(registers: Registers, table: str) -> int:
     """Octets of an entry of ``gdt`` or ``idt``: the IDT's are longer in long mode, and shorter in real mode."""
     if table == "gdt":
         return 8
-    if registers.msrs["efer"] & LMA:
+    if is_long(registers):
         return 16
-    return 8 if registers.control["cr0"] & PE else 4
+    return 8 if registers.control.get("cr0", 0) & PE else 4
 
 
 def descriptors(registers: Registers, read: Read, table: str) -> list[bytes]:
     """The entries of ``gdt`` or ``idt`` as they stand in memory, as far as they can be read."""
-    segment, size = registers.segments[table], descriptor_size(registers, table)
+    segment, size = registers.segments.get(table, NO_TABLE), descriptor_size(registers, table)
     count = (segment.limit & 0xFFFF) // size + ((segment.limit & 0xFFFF) % size == size - 1)
     octets = Walker(registers, read).read(segment.base, count * size)
     return [octets[place : place + size] for place in range(0, len(octets) - size + 1, size)]

@@ -1,19 +1,21 @@
-"""``domctx registers FILE``: the registers of a QEMU machine's vCPUs."""
+"""``domctx registers FILE``: the registers of a machine's x86 vCPUs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
+import attrs
 import click
 
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.errors import DomainError
-from domctx.states import MEMORY, VCPUS, Memory
-from domctx_qemu_stream.cpu import WIDE, Registers
-from domctx_qemu_stream.vcpus import QemuVcpus
+from domctx_x86.states import PHYSICAL, REGISTERS, PhysicalMemory
+from domctx_x86.vcpu import WIDE, Registers
+from domctx_x86.walk import descriptors
 
-IN_A_ROW = 4
+IN_A_ROW: Final = 4
 
 
 @click.command("registers")
@@ -26,32 +28,47 @@ IN_A_ROW = 4
 def command(
     session: Session, file: str, tables: bool, as_json: bool, given: tuple[str, ...], allow_newer: bool
 ) -> None:
-    """Show the registers of each vCPU of FILE: a QEMU stream, a libvirt image, or an image of one."""
+    """Show the registers of each x86 vCPU of FILE."""
     operation = session.operation(given, allow_newer=allow_newer)
     domain = session.open(file, given, operation)
     states = session.registry.attach(domain)
-    vcpus, memory = states.state(VCPUS), states.state(MEMORY) if tables else None
-    if not isinstance(vcpus, QemuVcpus):
-        raise DomainError("there are no vCPUs of QEMU's in it", file=domain.location or None)
-    entries = {vcpu: _tables(vcpus, vcpu, memory) for vcpu in vcpus.contexts}
+    found, memory = states.state(REGISTERS), states.state(PHYSICAL) if tables else None
+    if found is None:
+        raise DomainError("nothing tells of x86 vCPUs' registers in it", file=domain.location or None)
+    vcpus = {vcpu: (registers, _tables(registers, memory)) for vcpu, registers in found.vcpus.items()}
     if as_json:
-        found = [{"vcpu": vcpu} | vcpus.described(vcpu) | told for vcpu, told in entries.items()]
-        session.print_json({"file": file, "vcpus": found})
+        values = [{"vcpu": vcpu} | described(registers) | told for vcpu, (registers, told) in vcpus.items()]
+        session.print_json({"file": file, "vcpus": values})
         return
-    for vcpu, told in entries.items():
-        registers = vcpus.registers(vcpu)
-        halted = ", halted" if vcpus.halted(vcpu) else ""
+    for vcpu, (registers, told) in vcpus.items():
+        halted = ", halted" if registers.halted else ""
         session.echo(f"vCPU {vcpu}: {registers.architecture}, CPL {registers.cpl}{halted}")
         for line in [*lines(registers), *_entry_lines(told)]:
             session.echo(f"  {line}")
 
 
-def _tables(vcpus: QemuVcpus, vcpu: int, memory: Memory | None) -> dict[str, list[str]]:
+def described(registers: Registers) -> dict[str, Any]:
+    """The registers as a JSON value: numbers in hexadecimal, by name; the APIC's as they are."""
+    value = attrs.asdict(registers) | {"cpl": registers.cpl}
+    value["fpu"] = [{"mantissa": mantissa, "exponent": exponent} for mantissa, exponent in registers.fpu]
+    found: dict[str, Any] = _hexed(value)
+    return found | {"apic": registers.apic}
+
+
+def _hexed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _hexed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hexed(item) for item in value]
+    return f"{value:#x}" if type(value) is int else value
+
+
+def _tables(registers: Registers, memory: PhysicalMemory | None) -> dict[str, list[str]]:
     """The entries of GDT and IDT in hexadecimal, as they stand in memory; none where they are not asked for."""
     if memory is None:
         return {}
     return {
-        f"{name}_entries": [each.hex() for each in vcpus.descriptors(vcpu, name, memory)] for name in ("gdt", "idt")
+        f"{name}_entries": [each.hex() for each in descriptors(registers, memory.read, name)] for name in ("gdt", "idt")
     }
 
 

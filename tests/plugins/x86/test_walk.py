@@ -10,9 +10,11 @@ import pytest
 
 from domctx.errors import DomainError
 from domctx.states import MEMORY
-from domctx_qemu_stream.cpu import Registers, Segment, decode
+from domctx_memory.octets import physical_reader
+from domctx_qemu_stream.cpu import decode
 from domctx_qemu_stream.vcpus import provide
-from domctx_qemu_stream.walk import Walker, descriptor_size, descriptors
+from domctx_x86.vcpu import Registers, Segment
+from domctx_x86.walk import Walker, descriptor_size, descriptors
 from helpers.qemu_corpus import opened
 from helpers.qemu_registers import section
 from helpers.qemu_streams import PAGE
@@ -144,8 +146,8 @@ def test_the_segments_of_a_guest_are_in_its_gdt(corpus: Path, tmp_path: Path) ->
     vcpus, memory = provide(domain), domain.state(MEMORY)
     assert vcpus is not None
     assert memory is not None
-    entries = vcpus.descriptors(0, "gdt", memory)
-    found = vcpus.registers(0)
+    found = vcpus.vcpus[0]
+    entries = descriptors(found, physical_reader(memory), "gdt")
     assert found.control["cr0"] & PAGING
     for name in ("cs", "ss", "ds", "es"):
         segment = found.segments[name]
