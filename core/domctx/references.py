@@ -10,6 +10,7 @@ import attrs
 from domctx.api import Format
 from domctx.disk import refused
 from domctx.errors import UnsupportedError, UsageError
+from domctx.files import open_spool
 from domctx.registry import Registry
 from domctx.wire import START_BODY, TYPE_START, pack_header
 
@@ -91,13 +92,7 @@ def _matches(format_: Format, head: bytes) -> bool:
 
 def spool(descriptor: int) -> tuple[str, int]:
     """Copy a pipe to an unlinked file: a path by which it can be opened again, and its descriptor."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile() as file:
-            kept = os.dup(file.fileno())
-    except OSError as error:
-        raise refused(error, STREAM) from error
+    kept = open_spool()
     try:
         while piece := os.read(descriptor, 1 << 20):
             view = memoryview(piece)

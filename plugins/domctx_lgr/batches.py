@@ -131,7 +131,7 @@ class Batches:
     def _check_end(self) -> None:
         """A page that is cut is told now, with the place where the file ends."""
         if not self._octets.read(self.offset - 1, 1):
-            raise CutError("the file ends early, in the pages of a batch", offset=self._octets.size())
+            raise CutError("the file ends early, in the pages of a batch", offset=self._octets.length())
 
 
 def look_batches(octets: Octets, header: Header, variants: Sequence[Variant]) -> None:

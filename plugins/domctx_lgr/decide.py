@@ -143,14 +143,14 @@ def _without_directory(content: Content | None) -> int:
 
 def _fits(octets: PlainFile | GzipFile, end: int) -> bool:
     """Whether the file has this size, as far as can be told without inflating it."""
-    return octets.promised() == end & 0xFFFF_FFFF if isinstance(octets, GzipFile) else octets.size() == end
+    return octets.promised() == end & 0xFFFF_FFFF if isinstance(octets, GzipFile) else octets.length() == end
 
 
 def _size(octets: PlainFile | GzipFile, end: int, *, doubt: bool) -> int:
     """The size of the file; a gzip file is inflated for that only where there is a doubt."""
     if isinstance(octets, GzipFile) and (not doubt or _fits(octets, end)):
         return end
-    return octets.size()
+    return octets.length()
 
 
 def _looks_live(octets: PlainFile | GzipFile, header: Header) -> bool:

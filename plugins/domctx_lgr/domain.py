@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, StateKey
+from domctx.files import in_file
 from domctx.states import (
     FOREIGN_HEAD,
     FOREIGN_TAIL,
@@ -26,7 +27,7 @@ from domctx_foreign import StoredForeign
 from domctx_gdt import StoredGdt
 from domctx_lgr.content import Content, read_header
 from domctx_lgr.decide import decide
-from domctx_lgr.files import Octets, PlainFile, in_file
+from domctx_lgr.files import Octets, PlainFile
 from domctx_lgr.inflate import GzipFile, open_octets
 from domctx_lgr.layout import ABI, SCHEME, Header, frame_groups
 from domctx_lgr.memory import LgrMemory, ram_block

@@ -10,7 +10,8 @@ from isal import igzip_lib
 
 from domctx.disk import refused
 from domctx.errors import StreamError
-from domctx_lgr.files import PlainFile, Stream, open_plain, open_spool
+from domctx.files import open_spool
+from domctx_lgr.files import PlainFile, Stream, open_plain
 from domctx_lgr.layout import GZIP_MAGIC
 
 WINDOW: Final = 256 << 10
@@ -150,18 +151,18 @@ class GzipFile:
             offset -= got
         return inflater
 
-    def size(self) -> int:
+    def length(self) -> int:
         """How many octets the members inflate to."""
-        return self._spool().size()
+        return self._spool().size
 
     def promised(self) -> int:
         """The last four octets of the file: the size modulo 2**32 where there is one member and nothing behind it."""
-        return int.from_bytes(self.file.read(self.file.size() - 4, 4), "little")
+        return int.from_bytes(self.file.read(self.file.size - 4, 4), "little")
 
     def end(self) -> int:
         """Where the last member ends, among the compressed octets."""
         self._spool()
-        return self.file.size() if self._trailing is None else self._trailing
+        return self.file.size if self._trailing is None else self._trailing
 
     def close(self) -> None:
         """Close the file and its spool."""

@@ -32,7 +32,7 @@ class _Stretch:
 
     @property
     def size(self) -> int:
-        return max(0, self.octets.size() - self.start)
+        return max(0, self.octets.length() - self.start)
 
     @property
     def count(self) -> int:

@@ -10,13 +10,14 @@ import attrs
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import UsageError
+from domctx.files import in_file
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
 from domctx_foreign import StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
-from domctx_qemu_stream.files import CutError, StreamFile, in_file, open_file
+from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
 from domctx_qemu_stream.memory import QemuMemory

@@ -11,10 +11,11 @@ import attrs
 
 from domctx.api import FormatContext, Machine
 from domctx.errors import StreamError, UnsupportedError
+from domctx.files import in_file
 from domctx.schema import decode
 from domctx.states import ForeignPart
 from domctx_qemu_stream.domain import Given, QemuDomain
-from domctx_qemu_stream.files import StreamFile, in_file, open_file
+from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED
 from domctx_qemu_stream.libvirt_layout import (
     HEADER_SIZE,

@@ -13,9 +13,10 @@ import attrs
 import numpy as np
 
 from domctx.errors import StreamError, UnsupportedError, UsageError
+from domctx.files import open_spool
 from domctx.publish import refused
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import StreamFile, open_spool
+from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import MAGIC as STREAM_MAGIC, QCOW2_MAGIC
 
 if TYPE_CHECKING:

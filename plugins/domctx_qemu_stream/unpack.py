@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from domctx.errors import DomctxError, StreamError
+from domctx.files import open_spool
 from domctx.publish import refused
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, StreamFile, open_spool
+from domctx_qemu_stream.files import CutError, StreamFile
 from domctx_qemu_stream.layout import MAX_RAM, PAGE_SIZE, RAM, Command, Element, Flag
 from domctx_qemu_stream.lzo import blocks
 

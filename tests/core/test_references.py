@@ -133,7 +133,7 @@ def test_a_spool_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with pytest.raises(DomainError, match="-: Is a directory"):
         spool(folder)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with pytest.raises(DomainError, match="-: No such file or directory"):
+    with pytest.raises(DomainError, match="missing: No such file or directory"):
         spool(folder)
     assert len(os.listdir("/proc/self/fd")) == before
     os.close(folder)

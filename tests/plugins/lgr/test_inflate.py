@@ -78,7 +78,7 @@ def test_what_stands_behind_the_last_member_is_found(tmp_path: Path, rest: bytes
     """Octets that begin no member end the gzip file, and are kept."""
     octets = members(DATA, 1000)
     zipped = gzip_of(tmp_path, octets + rest)
-    assert zipped.size() == len(DATA)
+    assert zipped.length() == len(DATA)
     assert zipped.file.read(zipped.end(), 100) == rest
     zipped.close()
     alone = gzip_of(tmp_path, octets)
@@ -138,7 +138,7 @@ def test_streams_begin_where_they_are_asked_to(tmp_path: Path, spooled: bool) ->
     """A stream gives the octets from its place on, inflated anew or from the spool."""
     zipped = gzip_of(tmp_path, members(DATA, 50_000))
     if spooled:
-        assert zipped.size() == len(DATA)
+        assert zipped.length() == len(DATA)
     view = bytearray(1000)
     assert zipped.stream(49_990).fill(memoryview(view)) == 1000
     assert bytes(view) == DATA[49_990:50_990]
@@ -151,7 +151,7 @@ def test_a_file_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
     zipped = gzip_of(tmp_path, gzip.compress(bytes(4 << 20)))
     zipped.most = 3 << 20
     with pytest.raises(StreamError, match="inflates to more than any record of its size"):
-        zipped.size()
+        zipped.length()
     assert [path.name for path in tmp_path.iterdir()] == ["file.gz"]
     zipped.close()
 
@@ -161,7 +161,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     zipped = gzip_of(tmp_path, gzip.compress(DATA))
     monkeypatch.setattr(inflate, "open_spool", lambda beside: os.open("/dev/full", os.O_RDWR))
     with pytest.raises(DomainError, match=r"file.gz \(its spool\): No space left"):
-        zipped.size()
+        zipped.length()
     zipped.close()
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from domctx.errors import DomainError, StreamError
-from domctx_qemu_stream import files
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, Spool, StreamFile, open_file, open_spool
+from domctx_qemu_stream.files import CutError, Spool, StreamFile, open_file
 
 
 @pytest.fixture
@@ -74,15 +73,3 @@ def test_a_spool_keeps_what_it_is_given(tmp_path: Path, monkeypatch: pytest.Monk
         spool.append(b"x")
     spool.close()
     Spool("x").close()
-
-
-def test_a_spool_goes_elsewhere_where_the_folder_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a writable folder beside the file the spool lies in the system's; without either it is refused."""
-    os.close(open_spool("/proc/nothing/file"))
-
-    def refuse(folder: str | None) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(files, "_temporary", refuse)
-    with pytest.raises(DomainError, match="Permission denied"):
-        open_spool("/tmp/file")
