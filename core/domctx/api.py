@@ -19,6 +19,7 @@ from domctx.protocols import (
     Domain as Domain,
     FormatContext as FormatContext,
     IndexedRecord as IndexedRecord,
+    Keeper as Keeper,
     LoadHandler as LoadHandler,
     Record as Record,
     RecordRun as RecordRun,
@@ -167,7 +168,8 @@ class Format:
 
     ``magics`` are (offset, octets) pairs that begin a file of the format; ``probe`` decides where magics are not
     enough (it gets the first 64 KiB of the file). ``open`` gives a Domain, ``create`` a Target that does not exist
-    yet, ``update`` a Target that does, ``write`` pulls a source Domain into a sink in the format's own order,
+    yet, ``update`` a Target that does, ``write`` pulls a source Domain into a sink in the format's own order (the
+    Domain then has the states that plugins provide for it, too),
     ``coverage`` says which parts of an opened file which check covers.
     """
 
@@ -190,7 +192,7 @@ class StateProvider:
     """A state for domains and targets that are not the plugin's own.
 
     ``provide`` gets the Domain or Target and returns the state or None. ``owned`` states are saved with the domain;
-    derived ones (computed from other states) are not.
+    derived ones (computed from other states) are not: their ``provide`` may ask for states that others provide.
     """
 
     key: StateKey[Any]

@@ -195,6 +195,16 @@ class Domain(Protocol):
         """Release what the domain holds; a paused domain is given back."""
 
 
+class Keeper(Protocol):
+    """What a Domain may be besides, if it waits for its state to be safe: ``unpause`` may then leave it paused.
+
+    One that is closed and was never told so gives the machine back as it was found.
+    """
+
+    def saved(self) -> None:
+        """What was saved of the domain is whole and safe: a file under its name and synced, a target committed."""
+
+
 class Target(Protocol):
     """What is loaded into; it ends in exactly one of ``commit`` or ``abort``."""
 

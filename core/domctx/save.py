@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -63,6 +63,13 @@ def save(
             _save(domain, sink, registry, operation, images, drop)
         finally:
             domain.unpause()
+
+
+def tell_saved(domain: Domain) -> None:
+    """Tell a domain that waits for it (``Keeper``) that what was saved of it is safe; called last, outside ``save``."""
+    saved: Callable[[], None] | None = getattr(domain, "saved", None)
+    if saved is not None:
+        saved()
 
 
 def _save(

@@ -94,6 +94,15 @@ class ToyDomain:
         self._tell("close")
 
 
+class ToyKeeper(ToyDomain):
+    """One that waits for its state to be safe; what there is by then in its folder stands in the log."""
+
+    def saved(self) -> None:
+        """Tell which files there are besides the machine's own."""
+        others = [path.name for path in Path(self.location).parent.glob("*.*") if not path.match("*.toy.log")]
+        self._tell("saved:" + ",".join(sorted({*others} - {Path(self.location).name})))
+
+
 class ToyTarget:
     """New states, made when they are asked for; ``lacks`` are not there, ``fail`` names an event that goes wrong."""
 
@@ -175,8 +184,9 @@ def _by_number(value: Mapping[str, str]) -> dict[int, bytes]:
 
 
 def open_toy(location: str, context: FormatContext) -> ToyDomain:
-    """Open a file; the option ``fail`` names an event that goes wrong."""
-    return ToyDomain(from_json(Path(location).read_text()), location=location, fail=context.option("fail"))
+    """Open a file; the option ``fail`` names an event that goes wrong; ``keeper.toy`` waits to be told."""
+    kind = ToyKeeper if Path(location).name == "keeper.toy" else ToyDomain
+    return kind(from_json(Path(location).read_text()), location=location, fail=context.option("fail"))
 
 
 def create_toy(location: str, context: FormatContext) -> ToyTarget:

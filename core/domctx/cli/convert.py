@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -17,6 +18,7 @@ from domctx.handlers import guard
 from domctx.plan import leave_carried
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE, Reference
+from domctx.save import tell_saved
 from domctx.sinks import FileSink
 
 Write = Callable[[Domain, Sink, FormatContext], None]
@@ -52,13 +54,15 @@ def command(
     domain = session.open_as(in_format, reference, operation)
     if out_format.scheme == IMAGE:
         write_image(session, domain, out.location, operation, drop=drop)
-    elif out_format.write is not None:
+        return
+    if out_format.write is not None:
         leave_carried(domain, operation)
         _write(session, domain, out_format, out_format.write, out, operation)
     else:
         target = session.create(out, operation)
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
             into_target(domain, target, session.registry, operation, drop=drop)
+    tell_saved(domain)
 
 
 def _refuse_existing(out: Reference, *, force: bool) -> None:
@@ -72,17 +76,18 @@ def _write(
     """Let a format pull the domain into a file, or into standard output."""
     plugin = session.registry.formats[format_.scheme][1]
     context = session.context(format_, operation)
+    whole = cast("Domain", session.registry.attach(domain))
     domain.pause()
     try:
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
             if out.is_stream:
                 sink = FileSink(session.stdout(), "standard output")
-                guard(lambda: write(domain, sink, context), [plugin])
+                guard(lambda: write(whole, sink, context), [plugin])
                 sink.close()
                 return
             with publish(out.location, force=operation.force) as file:
                 sink = FileSink(file.fileno(), out.location)
-                guard(lambda: write(domain, sink, context), [plugin])
+                guard(lambda: write(whole, sink, context), [plugin])
                 sink.close()
     finally:
         domain.unpause()

@@ -15,7 +15,7 @@ from domctx.cli.session import Session
 from domctx.context import Operation
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE
-from domctx.save import Estimate, dry_run, save
+from domctx.save import Estimate, dry_run, save, tell_saved
 from domctx.sinks import FileSink
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def write_image(
             sink = FileSink(session.stdout(), "standard output")
             save(domain, sink, registry, operation, images=images, drop=drop)
             sink.close()
+            tell_saved(domain)
             return
         sizes = functools.partial(_sizes, domain, registry, operation, images, drop)
         check_room(path, sizes, operation)
@@ -91,6 +92,7 @@ def write_image(
             sink = FileSink(file.fileno(), path)
             save(domain, sink, registry, operation, images=images, drop=drop)
             sink.close()
+        tell_saved(domain)
 
 
 def _sizes(

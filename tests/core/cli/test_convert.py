@@ -150,3 +150,11 @@ def test_a_source_that_cannot_be_paused(
     assert "the toy cannot pause" in cli.refused(6, "convert", "-O", "fail=pause", cli.machine(), f"out:{tmp_path}/t")
     assert cli.log() == ["pause", "close"]
     assert cli.files() == ["m"]
+
+
+@pytest.mark.parametrize(("goal", "name"), [("a.dctx", "a.dctx"), ("text:a.text", "a.text"), ("toy:n.toy", "n.toy")])
+def test_a_domain_that_waits_is_told_when_its_state_is_safe(cli: Cli, goal: str, name: str) -> None:
+    """That is when the goal has its name, whatever its kind."""
+    assert cli("convert", cli.machine("keeper.toy"), goal.replace("toy:", f"toy:{cli.folder}/")).code == 0
+    events = cli.log("keeper.toy")
+    assert events[-2:] == [f"saved:{name}", "close"]

@@ -170,3 +170,14 @@ def test_a_domain_that_fails_leaves_no_image(
     assert f"the toy cannot {event}" in cli.refused(6, "save", "-O", f"fail={event}", cli.machine(), tmp_path / "a")
     assert cli.files() == ["m"]
     assert cli.log()[-1] == "close"
+
+
+def test_a_domain_that_waits_is_told_when_its_state_is_safe(cli: Cli) -> None:
+    """That is when the image has its name, or all of it went to a pipe; never where saving failed."""
+    path = cli.machine("keeper.toy")
+    assert cli("save", path, "a.dctx").code == 0
+    assert cli.log("keeper.toy") == ["pause", "unpause"] * 2 + ["saved:a.dctx", "close"]
+    assert cli("save", path, "-").code == 0
+    assert cli.log("keeper.toy")[-4:] == ["pause", "unpause", "saved:a.dctx", "close"]
+    assert cli("save", "-O", "fail=unpause", path, "b.dctx").code == 6
+    assert cli.log("keeper.toy")[-2:] == ["unpause", "close"]
