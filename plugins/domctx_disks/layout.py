@@ -1,0 +1,27 @@
+"""The body of a DISKS record: one item of canonical CBOR."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import attrs
+
+from domctx.schema import Cbor, layout
+
+CODE: Final = 0x0001_0310
+NAME: Final = "DISKS"
+MAX_BODY: Final = 1 << 20
+"""Octets of the largest body."""
+
+
+@layout(source="domctx, docs: record DISKS")
+@attrs.frozen
+class DisksBody:
+    """Body of DISKS.
+
+    ``value`` is a dict. "moved_on": whether the guest went on and wrote to the files that are noted. "disks": list of
+    [name, format, overlay or None, files]; files: list of [path, size or None, mtime or None], size in octets, mtime in
+    nanoseconds since 1970.
+    """
+
+    value: Annotated[Any, Cbor("moved_on, disks")]
