@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,20 +23,34 @@ def in_file(name: str) -> Iterator[None]:
 
 
 class RandomFile:
-    """A file that is read at random; owns its descriptor."""
+    """A file or block device read at random, by ``pread``: threads may share it. It owns the descriptor."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
         """Its path, for messages."""
         self.descriptor = descriptor
-        self.size = os.lseek(descriptor, 0, os.SEEK_END)
-        """Octets of the file as it was opened."""
+        try:
+            self.size = os.lseek(descriptor, 0, os.SEEK_END)
+            """Octets of the file as it was opened."""
+        except OSError as error:
+            os.close(descriptor)
+            raise refused(error, name) from error
 
     def read(self, offset: int, size: int) -> bytes:
         """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
-        octets = bytearray(max(0, min(size, self.size - offset)))
-        got = self.fill(offset, memoryview(octets))
-        return bytes(memoryview(octets)[:got])
+        size = max(0, min(size, self.size - offset))
+        pieces: list[bytes] = []
+        try:
+            while size:
+                piece = os.pread(self.descriptor, size, offset)
+                if not piece:
+                    break
+                pieces.append(piece)
+                offset += len(piece)
+                size -= len(piece)
+        except OSError as error:
+            raise refused(error, self.name) from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def fill(self, offset: int, view: memoryview) -> int:
         """Fill ``view`` from ``offset`` on; how many octets there were. Raises DomainError where the disk refuses."""
@@ -85,9 +98,13 @@ def open_spool(beside: str | None = None) -> int:
     try:
         return _temporary(None)
     except OSError as error:
+        import tempfile
+
         raise refused(error, tempfile.gettempdir()) from error
 
 
 def _temporary(folder: str | None) -> int:
+    import tempfile  # costs more than all else here
+
     with tempfile.TemporaryFile(dir=folder) as file:
         return os.dup(file.fileno())

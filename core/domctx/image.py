@@ -11,9 +11,10 @@ import blake3
 from domctx import directory, manifest as manifests
 from domctx.disk import refused
 from domctx.errors import DomctxError, StreamError
+from domctx.files import RandomFile
 from domctx.groups import Group
 from domctx.manifest import Manifest
-from domctx.sources import RandomFile, RangeSource
+from domctx.sources import RangeSource
 from domctx.wire import (
     CORE_CODES,
     END_RECORD,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from domctx.api import Buffer, RecordType
 from domctx.errors import DomctxError, PluginError, RecordError, StreamError
+from domctx.files import RandomFile
 from domctx.ledger import Ledger as Ledger
-from domctx.sources import RandomFile
 from domctx.stream import StreamReader, StreamWriter
 from domctx.wire import HEADER, OPTIONAL, Header, record_name, record_size
 

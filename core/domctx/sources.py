@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from domctx.disk import refused
+from domctx.files import RandomFile
 
 if TYPE_CHECKING:
     from domctx.protocols import Buffer, Source
@@ -108,39 +109,6 @@ class ProgressSource:
     def close(self) -> None:
         """Close the inner source."""
         self.inner.close()
-
-
-class RandomFile:
-    """A file or block device read at random, by ``pread``: threads may share it. It owns the descriptor."""
-
-    def __init__(self, descriptor: int, name: str) -> None:
-        self.name = name
-        self._descriptor = descriptor
-        try:
-            self.size = os.lseek(descriptor, 0, os.SEEK_END)
-        except OSError as error:
-            os.close(descriptor)
-            raise refused(error, name) from error
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
-        size = max(0, min(size, self.size - offset))
-        pieces: list[bytes] = []
-        try:
-            while size:
-                piece = os.pread(self._descriptor, size, offset)
-                if not piece:
-                    break
-                pieces.append(piece)
-                offset += len(piece)
-                size -= len(piece)
-        except OSError as error:
-            raise refused(error, self.name) from error
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
 
 
 class RangeSource:

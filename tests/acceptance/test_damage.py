@@ -10,9 +10,10 @@ import pytest
 
 from domctx.context import Operation
 from domctx.errors import DomctxError
+from domctx.files import RandomFile
 from domctx.image import Image
 from domctx.registry import Registry
-from domctx.sources import BytesSource, RandomFile
+from domctx.sources import BytesSource
 from domctx.states import MEMORY
 from domctx.verify import Checker, verify_image
 from domctx.walk import Walk

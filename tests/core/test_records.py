@@ -11,9 +11,10 @@ import pytest
 
 from domctx.api import Instances, RecordType
 from domctx.errors import DomctxError, PluginError, RecordError, StreamError, UnsupportedError
+from domctx.files import RandomFile
 from domctx.records import FileRecord, Ledger, StreamRun, TypeWriter, decode_body
 from domctx.sinks import BytesSink
-from domctx.sources import BytesSource, RandomFile
+from domctx.sources import BytesSource
 from domctx.stream import StreamReader, StreamWriter
 from domctx.testing.streams import RawRecord, join, split
 from domctx.wire import OPTIONAL, Header, pack_header

@@ -14,7 +14,8 @@ from hypothesis import given, strategies as st
 
 from domctx import sources
 from domctx.errors import DomainError
-from domctx.sources import BytesSource, DigestSource, FileSource, ProgressSource, RandomFile, RangeSource
+from domctx.files import RandomFile
+from domctx.sources import BytesSource, DigestSource, FileSource, ProgressSource, RangeSource
 
 SIZES = st.lists(st.integers(0, 50))
 
