@@ -1,7 +1,8 @@
-"""The CPU record's body, and the vCPU contexts that it can hold: full_execution_context of Xen in spring 2004.
+"""The CPU record's body, the ABIs of the contexts that it can hold, and full_execution_context of Xen in spring 2004.
 
-All integers are little-endian; an i386 ``unsigned long`` has four octets. Source: formats/xen.md 1.4, and
-xen/include/hypervisor-ifs/arch-i386/hypervisor-if.h at 8babea8308 (names, offsets, sizes).
+Today's contexts stand in ``xen_layout``. All integers are little-endian; an i386 ``unsigned long`` has four octets.
+Source: formats/xen.md 1.4, and xen/include/hypervisor-ifs/arch-i386/hypervisor-if.h at 8babea8308 (names, offsets,
+sizes).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from domctx.schema import U8, U16, U32, Array, Blob, Bytes, Nested, Reserved, layout
+from domctx_cpu.xen_layout import XEN_X86_32, XEN_X86_64, VcpuGuestContext32, VcpuGuestContext64
 from domctx_x86.registers import ExecutionContext as ExecutionContext
 
 XEN_2004_I386: Final = "xen-2004-i386"
@@ -84,8 +86,12 @@ class Abi:
     layout: type[Any]
 
 
-ABIS: Final = (Abi(1, XEN_2004_I386, FullExecutionContext),)
-"""The contexts that a record can hold. Codes are never reused; libxc's and QEMU's contexts get the next ones."""
+ABIS: Final = (
+    Abi(1, XEN_2004_I386, FullExecutionContext),
+    Abi(2, XEN_X86_32, VcpuGuestContext32),
+    Abi(3, XEN_X86_64, VcpuGuestContext64),
+)
+"""The contexts that a record can hold. Codes are never reused."""
 
 ABI_NAMES: Final[Mapping[int, str]] = MappingProxyType({abi.code: abi.name for abi in ABIS})
 
@@ -108,3 +114,13 @@ class CpuBody:
     abi: Annotated[int, U32("whose context it is", names=ABI_NAMES)]
     reserved: Annotated[bytes, Reserved(4)] = bytes(4)
     octets: Annotated[bytes, Blob("the context, canonical, its GDT fields zero; the ABI tells its length")]
+
+
+@layout(source="formats/xen.md 4.2: the vCPU records beside X86_PV_VCPU_BASIC")
+@attrs.frozen(kw_only=True)
+class PartBody:
+    """The body of a CPU_EXTENDED, CPU_XSAVE or CPU_MSRS record; its instance is the vCPU id."""
+
+    size: Annotated[int, U32("length of what follows", unit="octets")]
+    reserved: Annotated[bytes, Reserved(4)] = bytes(4)
+    octets: Annotated[bytes, Blob("what the source's record has behind the vCPU id, as it stood there")]

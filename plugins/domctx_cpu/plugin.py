@@ -23,6 +23,7 @@ from domctx.states import VCPUS, VcpuContext, Vcpus
 from domctx.wire import record_name, record_size
 from domctx_cpu.contexts import body_of, context_of, decode_context
 from domctx_cpu.layout import CpuBody
+from domctx_cpu.parts import part_types
 from domctx_cpu.stored import StoredVcpus
 
 NAME = "CPU"
@@ -77,7 +78,7 @@ def new_state(machine: Machine) -> StoredVcpus:
 
 @hookimpl
 def domctx_record_types() -> list[RecordType]:
-    """CPU."""
+    """CPU, and what Xen keeps of a vCPU beside its context."""
     return [
         RecordType(
             code=0x0001_0200,
@@ -93,7 +94,8 @@ def domctx_record_types() -> list[RecordType]:
             exact_size=exact_size,
             show=show,
             diff=diff,
-        )
+        ),
+        *part_types(),
     ]
 
 

@@ -1,4 +1,4 @@
-"""vCPU contexts in memory: of an opened image, of a file, of a test."""
+"""vCPU contexts and parts in memory: of an opened image, of a file, of a test."""
 
 from __future__ import annotations
 
@@ -21,3 +21,19 @@ class StoredVcpus:
     def store(self, vcpu: int, context: VcpuContext) -> None:
         """Take one context; replaces an earlier one of the same vCPU."""
         self._contexts[vcpu] = context
+
+
+class StoredVcpuParts:
+    """CPU_EXTENDED, CPU_XSAVE or CPU_MSRS that keeps what was stored."""
+
+    def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
+        self._parts = dict(parts or {})
+
+    @property
+    def parts(self) -> Mapping[int, bytes]:
+        """The octets by vCPU id, ascending."""
+        return dict(sorted(self._parts.items()))
+
+    def store(self, vcpu: int, octets: bytes) -> None:
+        """Take the octets of one vCPU; replaces earlier ones of the same vCPU."""
+        self._parts[vcpu] = octets

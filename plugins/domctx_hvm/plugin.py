@@ -83,7 +83,8 @@ def diff_params(a: HvmParams, b: HvmParams, context: Context) -> Iterator[Differ
     name = record_name("HVM_PARAMS", 0)
     if a.params is None or b.params is None:
         if a.params != b.params:
-            yield Difference(name, "", *("present" if side.params is not None else None for side in (a, b)))
+            one, other = ("present" if side.params is not None else None for side in (a, b))
+            yield Difference(name, "", one, other)
         return
     left, right = dict(a.params), dict(b.params)
     for index in sorted({*left, *right}):

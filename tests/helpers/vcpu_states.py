@@ -5,11 +5,12 @@ from __future__ import annotations
 import attrs
 from hypothesis import strategies as st
 
+from domctx.schema import encode
 from domctx.states import GdtContext, VcpuContext
 from domctx.testing.strategies import bodies
 from domctx_cpu import StoredVcpus
-from domctx_cpu.contexts import NO_FRAMES, vcpu_context
-from domctx_cpu.layout import ExecutionContext, FullExecutionContext, TrapInfo
+from domctx_cpu.contexts import NO_FRAMES, with_gdt, without_gdt
+from domctx_cpu.layout import ABIS, ExecutionContext, FullExecutionContext, TrapInfo
 from domctx_gdt import StoredGdt
 
 ids = st.integers(0, 0xFFFF_FFFF)
@@ -19,9 +20,21 @@ full_contexts = bodies(FullExecutionContext)
 """Contexts of Xen 2004 with any GDT fields."""
 
 
-def vcpu_contexts() -> st.SearchStrategy[VcpuContext]:
-    """Contexts as records hold them."""
-    return full_contexts.map(vcpu_context)
+@st.composite
+def vcpu_contexts(draw: st.DrawFn) -> VcpuContext:
+    """Contexts as records hold them, of every ABI."""
+    abi = draw(st.sampled_from(ABIS))
+    return VcpuContext(abi.name, encode(without_gdt(draw(bodies(abi.layout)))))
+
+
+@st.composite
+def whole_contexts(draw: st.DrawFn) -> VcpuContext:
+    """Contexts as sources have them, of every ABI: with a GDT of as many frames as its entries need."""
+    abi = draw(st.sampled_from(ABIS))
+    entries = draw(st.integers(0, 8192))
+    count = (entries + 511) // 512
+    frames = draw(st.lists(st.integers(0, (1 << 32) - 1), min_size=count, max_size=count))
+    return VcpuContext(abi.name, encode(with_gdt(draw(bodies(abi.layout)), frames, entries)))
 
 
 def stored_vcpus(*, least: int = 0) -> st.SearchStrategy[StoredVcpus]:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
         encode as encode,
         load_cbor as load_cbor,
     )
-    from domctx.schema.compare import differences as differences, octet_differences as octet_differences
+    from domctx.schema.compare import (
+        differences as differences,
+        octet_differences as octet_differences,
+        plain_differences as plain_differences,
+    )
     from domctx.schema.define import layout as layout
     from domctx.schema.describe import (
         Field as Field,
@@ -61,7 +65,7 @@ _HOMES = {
     "describe": ("Field", "fields", "nested_layouts", "size_of", "offset_of", "dtype"),
     "json_form": ("to_json", "cbor_to_json"),
     "json_parse": ("from_json",),
-    "compare": ("differences", "octet_differences"),
+    "compare": ("differences", "octet_differences", "plain_differences"),
     "render_text": ("show",),
     "render_c": ("c_header",),
     "render_docs": ("table",),

@@ -37,7 +37,7 @@ def differences(a: Any, b: Any) -> Iterator[Found]:
 def _field(path: str, marker: Any, a: Any, b: Any) -> Iterator[Found]:
     match marker:
         case Cbor():
-            yield from _plain(path, a, b)
+            yield from plain_differences(path, a, b)
         case Nested():
             for inner, left, right in differences(a, b):
                 yield join(path, inner), left, right
@@ -68,7 +68,8 @@ def octet_differences(path: str, a: bytes, b: bytes) -> Iterator[Found]:
         yield place, a[both:].hex() or None, b[both:].hex() or None
 
 
-def _plain(path: str, a: Any, b: Any) -> Iterator[Found]:
+def plain_differences(path: str, a: Any, b: Any) -> Iterator[Found]:
+    """Where two plain values, which stand at ``path``, differ: what CBOR takes, or JSON."""
     if _same(a, b):
         return
     kinds = (type(a), type(b))
@@ -86,7 +87,7 @@ def _items(path: str, a: dict[Any, Any], b: dict[Any, Any]) -> Iterator[Found]:
     for key in a | b:
         place = join(path, step(key))
         if key in a and key in b:
-            yield from _plain(place, a[key], b[key])
+            yield from plain_differences(place, a[key], b[key])
         else:
             yield place, cbor_to_json(a.get(key)), cbor_to_json(b.get(key))
 

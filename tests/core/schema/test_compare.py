@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from domctx.errors import RecordError
-from domctx.schema import decode, differences, encode, fields
+from domctx.schema import decode, differences, encode, fields, plain_differences
 from domctx.testing.strategies import bodies, plain_values
 from helpers.layouts import Everything, Point, Section, TrapInfo, everything
 
@@ -107,3 +107,10 @@ def test_differences_refuses_what_cannot_be_encoded() -> None:
     """An object that has no octets cannot be compared by them."""
     with pytest.raises(RecordError, match=r"Point\.x: out of range"):
         list(differences(attrs.evolve(Point(1), x=1 << 20), Point(1)))
+
+
+def test_plain_values_are_compared_by_their_paths() -> None:
+    """Two plain values differ at the path of each item that differs, or that one side lacks."""
+    found = list(plain_differences("at", {"a": [1, 2], "b": 3}, {"a": [1, 5], "c": None}))
+    assert found == [("at.a[1]", 2, 5), ("at.b", 3, None), ("at.c", None, None)]
+    assert list(plain_differences("", {"a": 1}, {"a": 2})) == [("a", 1, 2)]

@@ -70,7 +70,9 @@ def test_a_context_written_by_hand_is_read() -> None:
 
 
 def test_abis_are_found_by_code_and_by_name() -> None:
-    """Code 1 is xen-2004-i386; codes and names that nobody gave out are not found; none is given out twice."""
+    """Codes and names are those that were given out, once each; others are not found."""
     assert abi_of(1) is abi_named("xen-2004-i386") is ABIS[0]
-    assert abi_of(0) is abi_of(2) is abi_named("xen-2005") is None
+    assert abi_of(2) is abi_named("xen-x86_32") is ABIS[1]
+    assert abi_of(3) is abi_named("xen-x86_64") is ABIS[2]
+    assert abi_of(0) is abi_of(4) is abi_named("xen-2005") is None
     assert len({abi.code for abi in ABIS}) == len({abi.name for abi in ABIS}) == len(ABIS)

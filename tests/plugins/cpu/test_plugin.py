@@ -18,7 +18,7 @@ from domctx_cpu.plugin import domctx_record_types
 from helpers.record_road import Road, silent_flips
 from helpers.vcpu_states import plain_context, stored_vcpus
 
-(TYPE,) = domctx_record_types()
+TYPE = domctx_record_types()[0]
 ROAD = Road(TYPE)
 
 
