@@ -158,8 +158,8 @@ class SpecialMapping:
     """A word of the domain's memory that holds the machine address of a frame that is not the domain's own.
 
     Word ``index`` (of ``width`` octets) of page ``pfn``: a page-table entry, or a plain word (start_info.shared_info).
-    ``flags`` are its low 12 bits; ``target`` names what it points to: ``shared_info``. It is zero in saved memory and
-    made anew on load.
+    ``flags`` are its bits that are not the frame's address; ``target`` names what it points to: ``shared_info``. It
+    is zero in saved memory and made anew on load.
     """
 
     pfn: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -27,7 +27,7 @@ def canonicalise_batch(
     Raises as ``canonicalise`` and ``expand_tables``.
     """
     batch = expand_tables(batch, all_types)
-    pages, types, pfns = _words(batch, all_types)
+    pages, types, pfns = _words(batch, all_types, paging)
     done = canonical.canonicalise(pages, types, pfns, frame_map, paging=paging)
     return batch if done is pages else attrs.evolve(batch, pages=done.view(np.uint8))
 
@@ -40,7 +40,7 @@ def localise_batch(
     Raises as ``localise`` and ``expand_tables``.
     """
     batch = expand_tables(batch, all_types)
-    pages, types, pfns = _words(batch, all_types)
+    pages, types, pfns = _words(batch, all_types, paging)
     done = canonical.localise(pages, types, pfns, all_types, p2m, paging=paging)
     return batch if done is pages else attrs.evolve(batch, pages=done.view(np.uint8))
 
@@ -48,7 +48,7 @@ def localise_batch(
 def check_batch(batch: PageBatch, all_types: NDArray[np.uint8], *, paging: Paging = I386_2LEVEL) -> None:
     """The rules of a restore over the batch's page tables. Raises as ``check`` and ``expand_tables``."""
     batch = expand_tables(batch, all_types)
-    canonical.check(*_words(batch, all_types), all_types, paging=paging)
+    canonical.check(*_words(batch, all_types, paging), all_types, paging=paging)
 
 
 def expand_tables(batch: PageBatch, all_types: NDArray[np.uint8]) -> PageBatch:
@@ -75,9 +75,8 @@ def expand_tables(batch: PageBatch, all_types: NDArray[np.uint8]) -> PageBatch:
 
 
 def _words(
-    batch: PageBatch, all_types: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint32]]:
-    """The DATA pages as u32[n, 1024], their types and their PFNs."""
+    batch: PageBatch, all_types: NDArray[np.uint8], paging: Paging
+) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8], NDArray[np.uint32]]:
+    """The DATA pages as entries, u32[n, 1024] or u64[n, 512], their types and their PFNs."""
     pfns = batch.first + np.flatnonzero(batch.kinds == PageKind.DATA)
-    words = batch.pages.view("<u4")
-    return words, all_types[pfns], pfns.astype(np.uint32)
+    return batch.pages.view(paging.entry), all_types[pfns], pfns.astype(np.uint32)

@@ -11,6 +11,7 @@ from domctx.errors import RecordError, UnsupportedError
 from domctx.states import PageTablesContext, PageType, SpecialMapping, Suspension
 from domctx_page_tables.rules import check_pfn
 from domctx_x86 import PAGE_SIZE, Paging, paging_of
+from domctx_x86.paging import KNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,6 @@ MAX_SPECIAL: Final = 65536
 MAX_REGISTERS: Final = 64
 MAX_NAME: Final = 64
 """Characters of the name of a register or of the target of a special mapping."""
-FLAG_BITS: Final = 0x1000
 RESERVED_PAGES: Final = 2
 """Pages that a suspension writes besides those of the P2M: the frame list and the suspend record."""
 
@@ -45,7 +45,7 @@ def known_paging(width: int, levels: int) -> Paging:
     if paging is None:
         raise UnsupportedError(
             "page tables of a geometry that is not known",
-            expected="entries of 4 octets in 2 levels",
+            expected=" or ".join(f"entries of {each.width} octets in {each.levels} levels" for each in KNOWN),
             got=f"entries of {width} octets in {levels} levels",
         )
     return paging
@@ -78,7 +78,7 @@ def _check_special(special: tuple[SpecialMapping, ...], pfns: int, paging: Pagin
     for position, item in enumerate(special):
         check_pfn(f"special[{position}].pfn", item.pfn, pfns)
         _check_below(f"special[{position}].index", item.index, paging.entries)
-        _check_below(f"special[{position}].flags", item.flags, FLAG_BITS)
+        _check_flags(f"special[{position}].flags", item.flags, paging)
         _check_name(f"special[{position}].target", item.target)
 
 
@@ -108,6 +108,13 @@ def _check_count(what: str, count: int, most: int) -> None:
 def _check_below(what: str, value: int, limit: int) -> None:
     if not 0 <= value < limit:
         raise RecordError(f"{what} is out of range", expected=f"0 .. 0x{limit - 1:x}", got=f"0x{value:x}")
+
+
+def _check_flags(what: str, flags: int, paging: Paging) -> None:
+    _check_below(what, flags, 1 << 8 * paging.width)
+    if flags & paging.frame_mask:
+        expected = f"no bit of 0x{paging.frame_mask:x}"
+        raise RecordError(f"{what} reach into the frame's address", expected=expected, got=f"0x{flags:x}")
 
 
 def _check_name(what: str, name: str) -> None:

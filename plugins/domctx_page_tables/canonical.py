@@ -1,12 +1,13 @@
-"""Canonicalise and localise page tables: MFN to PFN on the way out, PFN to MFN on the way in (formats/xen.md 1.8).
+"""Canonicalise and localise page tables: MFN to PFN on the way out, PFN to MFN on the way in.
 
-All functions work on many pages at once; ``pages`` is u32[n, 1024], ``types`` u8[n] and ``pfns`` u32[n] tell what the
-pages are. Pages that are no page tables pass as they are.
+All functions work on many pages at once; ``pages`` is u32[n, 1024], or u64[n, 512] where the paging has entries of
+8 octets; ``types`` u8[n] and ``pfns`` u32[n] tell what the pages are. Pages that are no page tables pass as they are.
+Source: formats/xen.md 1.8 (two levels) and 4.5 (PAE and four levels).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from domctx_x86 import I386_2LEVEL, PTE_PSE, PTE_RW, Paging
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Pages = NDArray[np.uint32]
+    Pages = NDArray[np.unsignedinteger[Any]]
     Types = NDArray[np.uint8]
     Pfns = NDArray[np.uint32]
 
@@ -32,9 +33,9 @@ def canonicalise(pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *,
     """
     refuse_deep_tables(types, pfns, paging, DomainError)
     result = pages
-    for tables in guest_tables(pages, types, pfns, paging):
+    for tables in guest_tables(pages, types, pfns, paging, frame_map.m2p_frame):
         result = pages.copy() if result is pages else result
-        _refuse_large_pages(tables)
+        _refuse_large_pages(tables, DomainError)
         frames = frame_map.pfn_of(tables.frames)
         tables.refuse(frames == NO_PFN, DomainError, "a present entry points to a frame that is not the domain's")
         result[tables.rows] = tables.replace(tables.flags, frames)
@@ -43,9 +44,9 @@ def canonicalise(pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *,
 
 def foreign_entries(
     pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *, paging: Paging = I386_2LEVEL
-) -> tuple[Pfns, NDArray[np.uint32], NDArray[np.uint32]]:
-    """The present entries that point to frames outside the map: (PFN of the table, index, value), each u32[k]."""
-    found = [_foreign(tables, frame_map) for tables in guest_tables(pages, types, pfns, paging)]
+) -> tuple[Pfns, NDArray[np.uint32], Pages]:
+    """The present entries that point to frames outside the map: (PFN of the table, index, value), each [k]."""
+    found = [_foreign(tables, frame_map) for tables in guest_tables(pages, types, pfns, paging, frame_map.m2p_frame)]
     columns = zip(*found, strict=True) if found else ((np.empty(0, dtype=np.uint32),),) * 3
     tables_pfns, indexes, values = (np.concatenate(column) for column in columns)
     return tables_pfns, indexes, values
@@ -54,8 +55,9 @@ def foreign_entries(
 def localise(
     pages: Pages, types: Types, pfns: Pfns, all_types: Types, p2m: NDArray[np.uint32], *, paging: Paging = I386_2LEVEL
 ) -> Pages:
-    """The pages with MFNs in their present entries, forbidden flags cleared and the hypervisor's slots zero.
+    """The pages with MFNs in their present entries, and the hypervisor's slots zero; all other bits are kept.
 
+    Forbidden flags are cleared where the paging's restorer clears them.
     ``all_types`` u8[N] are the types of all pages of the domain, ``p2m`` u32[N] their frames. Returns ``pages`` itself
     where no table is among them, else a copy. Raises RecordError where ``check`` would.
     """
@@ -64,16 +66,17 @@ def localise(
     for tables in guest_tables(pages, types, pfns, paging):
         result = pages.copy() if result is pages else result
         _check_entries(tables, all_types)
-        flags = tables.flags & np.uint32(~paging.forbidden[tables.level - 1] & 0xFFF)
+        flags = tables.flags ^ tables.forbidden
         result[tables.rows] = tables.replace(flags, p2m[tables.frames])
     return result
 
 
 def check(pages: Pages, types: Types, pfns: Pfns, all_types: Types, *, paging: Paging = I386_2LEVEL) -> None:
-    """The rules of a restore for canonical page tables, without any frames (formats/xen.md 1.8, step 8).
+    """The rules of a restore for canonical page tables, without any frames (formats/xen.md 1.8 step 8, and 4.5).
 
     Raises RecordError for a table of a level that the paging does not have, for an entry to a page that the domain
-    does not have, for a writable mapping of a page table, and for an L2 entry to a page that is no L1 table.
+    does not have, for a writable mapping of a page table, for an entry above L1 to a page that is no table of the
+    level below, and for a large page unless the restorer clears its flag.
     """
     refuse_deep_tables(types, pfns, paging, RecordError)
     for tables in guest_tables(pages, types, pfns, paging):
@@ -92,19 +95,21 @@ def refuse_deep_tables(types: Types, pfns: Pfns, paging: Paging, error: type[Dom
         )
 
 
-def _refuse_large_pages(tables: Tables) -> None:
+def _refuse_large_pages(tables: Tables, error: type[DomainError] | type[RecordError]) -> None:
     if tables.level >= PageType.L2TAB:
-        large = (tables.values & np.uint32(PTE_PSE)) != 0
-        tables.refuse(large, DomainError, "an entry maps a large page (PSE), which no saved state can hold")
+        large = (tables.values & tables.values.dtype.type(PTE_PSE)) != 0
+        tables.refuse(large, error, "an entry maps a large page (PSE), which no saved state can hold")
 
 
-def _foreign(tables: Tables, frame_map: FrameMap) -> tuple[Pfns, NDArray[np.uint32], NDArray[np.uint32]]:
+def _foreign(tables: Tables, frame_map: FrameMap) -> tuple[Pfns, NDArray[np.uint32], Pages]:
     outside = np.flatnonzero(frame_map.pfn_of(tables.frames) == NO_PFN)
     rows, indexes = np.divmod(tables.present[outside], tables.entries.shape[1])
     return tables.pfns[rows], indexes.astype(np.uint32), tables.values[outside]
 
 
 def _check_entries(tables: Tables, all_types: Types) -> None:
+    if not tables.paging.clears:
+        _refuse_large_pages(tables, RecordError)
     frames = tables.frames
     tables.refuse(
         frames >= len(all_types),
@@ -113,7 +118,7 @@ def _check_entries(tables: Tables, all_types: Types) -> None:
     )
     targets = all_types[frames] & np.uint8(LEVEL_MASK)
     if tables.level == PageType.L1TAB:
-        writable = (tables.values & np.uint32(PTE_RW)) != 0
+        writable = (tables.values & tables.values.dtype.type(PTE_RW)) != 0
         bad = writable & (targets != PageType.NOTAB)
         tables.refuse(bad, RecordError, "a page table is mapped writable", "a guest may map its page tables read-only")
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,19 +20,23 @@ class FrameMap:
     """The frames of one domain: ``p2m`` u32[N] holds the MFN of every PFN.
 
     Raises DomainError for more pages than the paging allows, for an MFN past the machine's last possible frame, and
-    for a frame that stands twice in the map (formats/xen.md 1.8, save steps 2 and 3).
+    for a frame that stands twice in the map (formats/xen.md 1.8, save steps 2 and 3). ``m2p_frame`` is the MFN of the
+    M2P's first frame, where page tables of the domain may map it (formats/xen.md 4.5).
     """
 
-    def __init__(self, p2m: NDArray[np.uint32], *, paging: Paging = I386_2LEVEL) -> None:
+    def __init__(
+        self, p2m: NDArray[np.unsignedinteger[Any]], *, paging: Paging = I386_2LEVEL, m2p_frame: int | None = None
+    ) -> None:
         if not 0 < len(p2m) <= paging.max_pfns:
             raise DomainError("the P2M has no page or too many", expected=f"1 .. {paging.max_pfns}", got=len(p2m))
         _refuse_out_of_range(p2m, paging)
         pfns = np.arange(len(p2m), dtype=np.uint32)
-        m2p = np.full(paging.max_mfns, NO_PFN, dtype=np.uint32)
+        m2p = np.full(int(p2m.max()) + 1, NO_PFN, dtype=np.uint32)
         m2p[p2m] = pfns
         _refuse_twice(p2m, m2p, pfns)
         self._p2m = np.array(p2m, dtype=np.uint32)
         self._m2p = m2p
+        self.m2p_frame = m2p_frame
 
     @property
     def pfns(self) -> int:
@@ -46,12 +50,13 @@ class FrameMap:
         view.flags.writeable = False
         return view
 
-    def pfn_of(self, mfns: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    def pfn_of(self, mfns: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint32]:
         """The PFN of every MFN; NO_PFN where the frame is not the domain's, whatever number it has."""
         if mfns.size and int(mfns.max()) >= len(self._m2p):
             inside = mfns < len(self._m2p)
-            return np.where(inside, self._m2p[np.where(inside, mfns, 0)], np.uint32(NO_PFN))
-        return self._m2p[mfns]
+            return np.where(inside, self._m2p[np.where(inside, mfns, mfns.dtype.type(0))], np.uint32(NO_PFN))
+        found: NDArray[np.uint32] = self._m2p[mfns]
+        return found
 
     def mfn_of(self, pfns: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """The MFN of every PFN. Raises DomainError for a PFN past the domain's last page."""
@@ -61,7 +66,7 @@ class FrameMap:
         return self._p2m[pfns]
 
 
-def _refuse_out_of_range(p2m: NDArray[np.uint32], paging: Paging) -> None:
+def _refuse_out_of_range(p2m: NDArray[np.unsignedinteger[Any]], paging: Paging) -> None:
     if int(p2m.max()) >= paging.max_mfns:
         pfn = int(np.argmax(p2m >= paging.max_mfns))
         raise DomainError(
@@ -71,7 +76,7 @@ def _refuse_out_of_range(p2m: NDArray[np.uint32], paging: Paging) -> None:
         )
 
 
-def _refuse_twice(p2m: NDArray[np.uint32], m2p: NDArray[np.uint32], pfns: NDArray[np.uint32]) -> None:
+def _refuse_twice(p2m: NDArray[np.unsignedinteger[Any]], m2p: NDArray[np.uint32], pfns: NDArray[np.uint32]) -> None:
     kept = m2p[p2m]
     if not np.array_equal(kept, pfns):
         pfn = int(np.argmax(kept != pfns))

@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from domctx.errors import DomctxError
-from domctx_x86 import PTE_FLAGS_MASK, PTE_PRESENT, Paging
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from domctx_x86 import PAGE_SHIFT, PTE_PRESENT, Paging
 
 LEVEL_MASK: Final = 7
 """The bits of a PageType that tell the level; bit 3 says that the table is pinned."""
 
-FRAME_SHIFT: Final = 12
+Words = NDArray[np.unsignedinteger[Any]]
+"""Entries, of the width that the paging has: u32 or u64."""
 
 
 @attrs.frozen(eq=False)
 class Tables:
     """The tables of one ``level`` among some pages.
 
-    ``rows`` their rows in the array they were taken from, ``pfns`` their PFNs, ``entries`` u32[n, 1024] a copy of
-    them with the hypervisor's slots zero, ``present`` the flat indexes of their present entries, ``values`` those.
+    ``rows`` their rows in the array they were taken from, ``pfns`` their PFNs, ``entries`` u32[n, 1024] or u64[n, 512]
+    a copy of them with the hypervisor's slots zero, ``present`` the flat indexes of their present entries, ``values``
+    those.
     """
 
     paging: Paging
     level: int
     rows: NDArray[np.intp]
     pfns: NDArray[np.uint32]
-    entries: NDArray[np.uint32]
+    entries: Words
     present: NDArray[np.intp]
-    values: NDArray[np.uint32]
+    values: Words
 
     @property
-    def frames(self) -> NDArray[np.uint32]:
+    def frames(self) -> Words:
         """The frame numbers of the present entries."""
-        return self.values >> np.uint32(FRAME_SHIFT)
+        found: Words = (self.values & self._number(self.paging.frame_mask)) >> self._number(PAGE_SHIFT)
+        return found
 
     @property
-    def flags(self) -> NDArray[np.uint32]:
-        """The low 12 bits of the present entries."""
-        return self.values & np.uint32(PTE_FLAGS_MASK)
+    def flags(self) -> Words:
+        """The bits of the present entries that are not the frame's address."""
+        return self.values & self._number(self.paging.flags_mask)
 
-    def replace(self, flags: NDArray[np.uint32], frames: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    @property
+    def forbidden(self) -> Words:
+        """The flags of the present entries that the hypervisor refuses."""
+        return self.values & self._number(self.paging.forbidden[self.level - 1])
+
+    def replace(self, flags: Words, frames: NDArray[np.unsignedinteger[Any]]) -> Words:
         """``entries`` with new flags and frames in the present ones; the same array, changed."""
-        self.entries.reshape(-1)[self.present] = flags | frames << np.uint32(FRAME_SHIFT)
+        addresses = frames.astype(self.values.dtype) << self._number(PAGE_SHIFT)
+        self.entries.reshape(-1)[self.present] = flags | addresses
         return self.entries
+
+    def _number(self, value: int) -> np.unsignedinteger[Any]:
+        number: np.unsignedinteger[Any] = self.values.dtype.type(value)
+        return number
 
     def refuse(self, bad: NDArray[np.bool_], error: type[DomctxError], message: str, hint: str | None = None) -> None:
         """Raise ``error`` where any present entry is bad, naming the first: its table's PFN, its index, its value."""
@@ -57,7 +68,8 @@ class Tables:
             first = int(np.argmax(bad))
             row, index = divmod(int(self.present[first]), self.entries.shape[1])
             place = f"L{self.level} table PFN 0x{int(self.pfns[row]):08x}, entry 0x{index:03x}"
-            raise error(f"{place}: {message}", got=f"0x{int(self.values[first]):08x}", hint=hint)
+            digits = 2 * self.paging.width
+            raise error(f"{place}: {message}", got=f"0x{int(self.values[first]):0{digits}x}", hint=hint)
 
 
 def is_table(types: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -67,15 +79,32 @@ def is_table(types: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def guest_tables(
-    pages: NDArray[np.uint32], types: NDArray[np.uint8], pfns: NDArray[np.uint32], paging: Paging
+    pages: Words,
+    types: NDArray[np.uint8],
+    pfns: NDArray[np.uint32],
+    paging: Paging,
+    m2p_frame: int | None = None,
 ) -> Iterator[Tables]:
-    """The tables among ``pages`` u32[n, 1024] whose ``types`` u8[n] say so, level by level from L1 up."""
+    """The tables among ``pages`` whose ``types`` u8[n] say so, level by level from L1 up.
+
+    ``m2p_frame`` is the MFN of the M2P's first frame, where tables may map it in the paging's ``m2p_slot``.
+    """
     levels = types & np.uint8(LEVEL_MASK)
     for level in range(1, paging.levels + 1):
         rows = np.flatnonzero(levels == level)
         if rows.size:
-            entries = np.ascontiguousarray(pages[rows], dtype=np.uint32)
-            entries[:, paging.used_entries(level) :] = 0
+            entries = np.ascontiguousarray(pages[rows], dtype=paging.entry)
+            entries[:, paging.hypervisor_entries(level)] = 0
+            if level == paging.levels - 1 and paging.m2p_slot is not None and m2p_frame is not None:
+                _clear_m2p(entries, paging, paging.m2p_slot, m2p_frame)
             flat = entries.reshape(-1)
-            present = np.flatnonzero(flat & np.uint32(PTE_PRESENT))
+            present = np.flatnonzero(flat & flat.dtype.type(PTE_PRESENT))
             yield Tables(paging, level, rows, pfns[rows], entries, present, flat[present])
+
+
+def _clear_m2p(entries: Words, paging: Paging, slot: int, m2p_frame: int) -> None:
+    """Zero what follows ``slot`` in those tables where that entry maps the M2P (formats/xen.md 4.5)."""
+    word = entries.dtype.type
+    named = (entries[:, slot] & word(paging.frame_mask)) >> word(PAGE_SHIFT) == word(m2p_frame)
+    maps = named & (entries[:, slot] & word(PTE_PRESENT) != 0)
+    entries[maps, slot:] = 0

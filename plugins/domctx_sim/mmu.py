@@ -129,7 +129,7 @@ class Mmu:
 
     def _update_l2(self, call: Call, ptr: int, val: int) -> None:
         mfn, slot = ptr >> PAGE_SHIFT, (ptr & PAGE_MASK) >> 2
-        if slot >= I386_2LEVEL.used_entries(2):
+        if slot >= I386_2LEVEL.hypervisor_slots[0]:
             raise entry_refused("an update writes to a slot of the hypervisor", mfn, slot, val)
         held = np.array([mfn])
         self._references.take(held, FrameType.L2_TABLE, call.tables)

@@ -1,7 +1,7 @@
 """Facts about i386 that several plugins need: page-table entries, page-table geometry, segments and descriptors."""
 
 from domctx_x86.pages import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pages_of
-from domctx_x86.paging import I386_2LEVEL, Paging, paging_of
+from domctx_x86.paging import I386_2LEVEL, PAE, X86_64_4LEVEL, Paging, paging_of
 from domctx_x86.pte import (
     PTE_ACCESSED,
     PTE_DIRTY,
@@ -47,6 +47,8 @@ __all__ = [
     "PTE_FLAGS_MASK",
     "Paging",
     "I386_2LEVEL",
+    "PAE",
+    "X86_64_4LEVEL",
     "paging_of",
     "DESCRIPTOR_SIZE",
     "DESCRIPTORS_PER_PAGE",

@@ -13,6 +13,7 @@ from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.states import PageTablesContext, SpecialMapping, Suspension
 from domctx.stream import StreamReader, StreamWriter
+from domctx_x86.paging import KNOWN
 
 NAMES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=12)
 
@@ -30,16 +31,16 @@ def contexts(draw: st.DrawFn) -> PageTablesContext:
     )
     types = np.concatenate([np.full(count, kind, dtype=np.uint8) for count, kind in runs])
     pfns = st.integers(0, len(types) - 1)
-    groups = -(-len(types) // 1024)
-    words = draw(st.lists(st.tuples(pfns, st.integers(0, 1023)), unique=True, max_size=5))
+    paging = draw(st.sampled_from(KNOWN))
+    groups = paging.p2m_frames(len(types))
+    words = draw(st.lists(st.tuples(pfns, st.integers(0, paging.entries - 1)), unique=True, max_size=5))
+    flags = st.integers(0, (1 << 8 * paging.width) - 1).map(lambda value: value & paging.flags_mask)
     return PageTablesContext(
-        width=4,
-        levels=2,
+        width=paging.width,
+        levels=paging.levels,
         types=types,
         frame_list=tuple(draw(st.one_of(st.just([]), st.lists(pfns, min_size=groups, max_size=groups)))),
-        special=tuple(
-            SpecialMapping(pfn, index, draw(st.integers(0, 0xFFF)), draw(NAMES)) for pfn, index in sorted(words)
-        ),
+        special=tuple(SpecialMapping(pfn, index, draw(flags), draw(NAMES)) for pfn, index in sorted(words)),
         suspension=draw(st.none() | suspensions(pfns, groups + 2)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domctx_x86 import I386_2LEVEL, paging_of
+from domctx_x86 import I386_2LEVEL, PAE, X86_64_4LEVEL, paging_of
 
 
 def test_two_levels_of_1024_entries_translate_32_bits() -> None:
@@ -18,7 +18,7 @@ def test_the_hypervisor_has_the_last_64_mebibytes() -> None:
     first, past = I386_2LEVEL.hypervisor_slots
     assert first << 22 == I386_2LEVEL.hypervisor_start
     assert past << 22 == 1 << 32
-    assert [I386_2LEVEL.used_entries(level) for level in (1, 2)] == [1024, 1008]
+    assert [I386_2LEVEL.hypervisor_entries(level) for level in (1, 2)] == [slice(0, 0), slice(1008, 1024)]
 
 
 @pytest.mark.parametrize(("pfns", "frames"), [(1, 1), (1024, 1), (1025, 2), (1 << 20, 1024)])
@@ -30,4 +30,6 @@ def test_the_p2m_takes_a_frame_for_each_1024_pages(pfns: int, frames: int) -> No
 def test_paging_is_found_by_width_and_levels() -> None:
     """Only the paging that is known is found."""
     assert paging_of(4, 2) is I386_2LEVEL
-    assert paging_of(8, 3) is None
+    assert paging_of(8, 3) is PAE
+    assert paging_of(8, 4) is X86_64_4LEVEL
+    assert paging_of(4, 3) is None
