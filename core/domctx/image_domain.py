@@ -35,6 +35,7 @@ class ImageDomain:
         self.location = image.file.name
         self._operation = operation or Operation()
         self._states: dict[StateKey[Any], Any] = {}
+        self._attached = registry.attach(self)
         if image.manifest is not None:
             try:
                 check_types(image.manifest, registry)
@@ -50,8 +51,7 @@ class ImageDomain:
         """The state over its records; None where the image holds none of them."""
         if key not in self._states:
             bound = self.registry.states(self.image.images).get(key)
-            held = bound is not None and bound.type.code in self._codes()
-            self._states[key] = self._open(bound) if bound is not None and held else None
+            self._states[key] = self._open(bound) if bound is not None and self.holds(bound) else None
         return cast("T | None", self._states[key])
 
     def owned_states(self) -> list[StateKey[Any]]:
@@ -68,6 +68,10 @@ class ImageDomain:
                 self._check_kind(bound, group)
         codes = self._codes()
         return [key for key, bound in self.registry.states(self.image.images).items() if bound.type.code in codes]
+
+    def holds(self, bound: BoundType) -> bool:
+        """Whether the image holds records of a type or, by its MANIFEST, would if there were any."""
+        return bound.type.code in self._codes()
 
     def carried(self) -> Iterator[Carried]:
         """Each record of an optional type that nobody knows, to be copied from image to image."""
@@ -142,7 +146,7 @@ class ImageDomain:
 
     def context(self, record_type: RecordType) -> HandlerContext:
         """The context in which the image's records of a type are read."""
-        return HandlerContext(self._operation, self.machine, self.state).of(record_type)
+        return HandlerContext(self._operation, self.machine, self._attached.state).of(record_type)
 
     def records(self, bound: BoundType) -> list[FileRecord]:
         """The records of one type, in stream order, read at random."""

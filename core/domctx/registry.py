@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -73,7 +73,7 @@ class Registry:
         return next((bound for bound in self.types.values() if bound.type.name.lower() == name.lower()), None)
 
     def attach(self, domain: Domain | Target) -> AttachedStates:
-        """The states of a domain or target, third parties' included."""
+        """A domain or target with its states, third parties' included."""
         return AttachedStates(domain, self.providers)
 
     def _ask(self) -> tuple[Plugin, str] | None:
@@ -166,20 +166,31 @@ def _conflict(what: str, holder: Plugin) -> PluginError:
 
 
 class AttachedStates:
-    """The states of a domain or target together with what third parties provide for it."""
+    """A domain or target together with the states that third parties provide for it; what else it has is its own."""
 
     def __init__(self, domain: Domain | Target, providers: Sequence[tuple[StateProvider, Plugin]]) -> None:
         self.domain = domain
         self._providers = providers
         self._provided: dict[StateKey[Any], Any] = {}
+        self._asking: set[StateKey[Any]] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.domain, name)
 
     def state(self, key: StateKey[Any]) -> Any | None:
-        """The domain's own state, or the first that a plugin provides; None where there is none."""
+        """The domain's own state, or the first that a plugin provides; None where there is none.
+
+        None too where a state is being derived from others and they lead back to it.
+        """
         own = self.domain.state(key)
-        if own is not None:
+        if own is not None or key in self._asking:
             return own
         if key not in self._provided:
-            self._provided[key] = self._ask(key)
+            self._asking.add(key)
+            try:
+                self._provided[key] = self._ask(key)
+            finally:
+                self._asking.remove(key)
         return self._provided[key]
 
     def provided(self) -> list[StateKey[Any]]:
@@ -191,7 +202,7 @@ class AttachedStates:
         for provider, plugin in self._providers:
             if provider.key == key:
                 try:
-                    state = provider.provide(self.domain)
+                    state = provider.provide(self.domain if provider.owned else cast("Domain", self))
                 except DomctxError:
                     raise
                 except Exception as error:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import attrs
 
-from domctx.api import JSON, Context, Instances, Record, RecordRun
-from domctx.context import HandlerContext
+from domctx.api import JSON, Context, Domain, Instances, Record, RecordRun
+from domctx.context import HandlerContext, Operation
 from domctx.errors import StreamError, UsageError
 from domctx.handlers import guard, nest
 from domctx.image_domain import ImageDomain
-from domctx.records import Ledger, StreamRecord, StreamRun
-from domctx.registry import BoundType
-from domctx.stream import StreamReader
+from domctx.records import Ledger, StreamRecord, StreamRun, TypeWriter
+from domctx.registry import BoundType, Registry
+from domctx.sinks import BytesSink
+from domctx.sources import BytesSource
+from domctx.stream import StreamReader, StreamWriter
 from domctx.walk import unknown_type
 from domctx.wire import OPTIONAL, Header, record_name, record_size
 
 
 @attrs.frozen
 class Shown:
-    """One record: where it stands, and its contents as a JSON value (None where nobody can read them)."""
+    """One record: where it stands, and its contents as a JSON value (None where nobody can read them).
+
+    ``offset`` is None for a record that stands nowhere: its state is derived from others.
+    """
 
     type: str
     code: int
     instance: int
-    offset: int
+    offset: int | None
     length: int
     value: JSON
 
@@ -52,6 +58,46 @@ def show(domain: ImageDomain, wanted: str | None = None, instance: int | None = 
         what = wanted if instance is None else f"{wanted}:{instance}"
         present = ", ".join(names.values()) or "none"
         raise UsageError(f"there is no record {what}", file=domain.location, hint=f"the file has {present}")
+
+
+def show_derived(
+    domain: Domain, registry: Registry, operation: Operation, wanted: str, instance: int | None = None
+) -> list[Shown] | None:
+    """The records that would hold a state that is derived from those that ``domain`` has.
+
+    None where no such state is derived, or the domain has one of its own. Raises UsageError where there is no such
+    instance, and what deriving the state raises.
+    """
+    bound, attached = registry.named(wanted), registry.attach(domain)
+    state = attached.state(bound.type.state) if bound is not None and not _owns(domain, bound) else None
+    if bound is None or state is None:
+        return None
+    context = HandlerContext(operation, domain.machine, attached.state).of(bound.type)
+    shown = [row for row in _derived(bound, state, context) if instance in (None, row.instance)]
+    if not shown:
+        what = wanted if instance is None else f"{wanted}:{instance}"
+        raise UsageError(f"there is no record {what}", file=domain.location)
+    return shown
+
+
+def _owns(domain: Domain, bound: BoundType) -> bool:
+    """Whether a domain has a state itself; opens nothing."""
+    if isinstance(domain, ImageDomain):
+        return domain.holds(bound)
+    return bound.type.state in domain.owned_states()
+
+
+def _derived(bound: BoundType, state: Any, context: HandlerContext) -> Iterator[Shown]:
+    """The records of a state, saved to memory as the type itself saves them."""
+    sink, kind = BytesSink(), bound.type
+    writer = TypeWriter(StreamWriter(sink), kind)
+    guard(lambda: kind.save(state, writer, context), bound.suspects)
+    reader = StreamReader(BytesSource(sink.octets), names={kind.code: kind.name})
+    while (header := reader.begin()) is not None:
+        record = StreamRecord(reader, header, kind, kind.version)
+        value = show_record(bound, record, context)
+        reader.end(ignore_data=True)
+        yield Shown(kind.name, kind.code, header.instance, None, header.length, value)
 
 
 def _name(domain: ImageDomain, code: int) -> str:

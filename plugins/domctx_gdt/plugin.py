@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from domctx.api import JSON, Context, Instances, Machine, Record, RecordRun, RecordType, RecordWriter
+from domctx.api import (
+    JSON,
+    Context,
+    Domain,
+    Instances,
+    Machine,
+    Record,
+    RecordRun,
+    RecordType,
+    RecordWriter,
+    StateProvider,
+    Target,
+)
 from domctx.hookspecs import hookimpl
 from domctx.schema import size_of
 from domctx.states import GDT, Gdt
@@ -10,6 +22,9 @@ from domctx.wire import record_size
 from domctx_gdt.frames import body_of, context_of
 from domctx_gdt.layout import GdtBody
 from domctx_gdt.stored import StoredGdt
+from domctx_x86.descriptors import described
+from domctx_x86.states import PHYSICAL, REGISTERS
+from domctx_x86.walk import is_long
 
 
 def save(state: Gdt, writer: RecordWriter, context: Context) -> None:
@@ -30,9 +45,25 @@ def exact_size(state: Gdt, context: Context) -> int:
 
 
 def show(record: Record, context: Context) -> JSON:
-    """The entries, and the frames that they reach."""
+    """The entries, the frames that they reach, and where there is memory the descriptors that are not null."""
+    from domctx_gdt.entries import entries_of
+
     found = context_of(record.decode())
-    return {"entries": found.entries, "frames": list(found.frames)}
+    value = {"entries": found.entries, "frames": list(found.frames)}
+    memory, told = context.state(PHYSICAL), context.state(REGISTERS)
+    if memory is None:
+        return value
+    registers = told.vcpus.get(record.instance) if told is not None else None
+    long = registers is not None and is_long(registers)
+    return value | {"descriptors": list(described(entries_of(found, registers, memory), long=long))}
+
+
+def derive(domain: Domain | Target) -> Gdt | None:
+    """The GDTs that a machine's vCPUs tell of; None where it has no memory, or nothing tells of registers."""
+    from domctx_gdt.entries import DerivedGdt
+
+    registers, memory = domain.state(REGISTERS), domain.state(PHYSICAL)
+    return DerivedGdt(registers, memory) if registers is not None and memory is not None else None
 
 
 def new_state(machine: Machine) -> StoredGdt:
@@ -59,3 +90,9 @@ def domctx_record_types() -> list[RecordType]:
             show=show,
         )
     ]
+
+
+@hookimpl
+def domctx_state_providers() -> list[StateProvider]:
+    """GDT of machines whose registers are known, derived."""
+    return [StateProvider(GDT, derive, owned=False)]

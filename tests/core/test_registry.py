@@ -239,3 +239,18 @@ def test_no_plugins() -> None:
     """Without plugins there are no types, and the core's own scheme."""
     registry = Registry.resolve(Manager())
     assert (registry.types, registry.formats, registry.commands, registry.providers) == ({}, {}, {}, [])
+
+
+def test_derived_states_may_lead_to_others() -> None:
+    """A provider of a derived state asks for what others provide, and for what the domain is; circles give None."""
+    top: StateKey[Any] = StateKey("acme/top")
+    seen = []
+
+    def derive(target: Any) -> Any:
+        seen.append((target.machine.name, target.state(top)))
+        return target.state(OTHER) + " and more"
+
+    states = attach(domain(), provider("provided"), StateProvider(top, derive, owned=False))
+    assert states.state(top) == "provided and more"
+    assert seen == [("m", None)]
+    assert states.machine == domain().machine

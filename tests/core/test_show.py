@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 import pytest
 
-from domctx.api import Images
+from domctx.api import Images, Machine, StateProvider
 from domctx.context import Operation
 from domctx.errors import PluginError, RecordError, StreamError, UsageError
+from domctx.hookspecs import hookimpl
 from domctx.registry import Registry
-from domctx.show import Shown, show
+from domctx.show import Shown, show, show_derived
+from domctx.testing import StatesDomain
 from domctx.wire import record_size
 from helpers import toy_transform, toy_vendor, toys
 from helpers.toy_files import domain_of
@@ -145,3 +147,49 @@ def test_transformed_records_are_shown_as_they_were(tmp_path: Path) -> None:
     (row,) = shown(tmp_path, saved(registry, states()), "NOTES", 2, registry=registry)
     assert (row.value, row.length) == ({"octets": b"three and four!!".hex()}, 32)
     assert attrs.asdict(row)["type"] == "NOTES"
+
+
+class Deriving:
+    """A plugin that derives notes from a dial, which an image or a machine has."""
+
+    @hookimpl
+    def domctx_state_providers(self) -> list[StateProvider]:
+        """Notes."""
+        return [StateProvider(toys.NOTES, self.notes, owned=False)]
+
+    def notes(self, target: Any) -> Any:
+        """Two of them."""
+        dial = target.state(toys.DIAL)
+        return toys.Notes([b"derived", str(dial.body.value).encode()]) if dial is not None else None
+
+
+DERIVING = toy_registry(**{"domctx:deriving": Deriving()})
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_a_derived_state_is_shown_as_its_records_would_be(tmp_path: Path, image: bool) -> None:
+    """Of an image or any other domain; records that are derived stand nowhere."""
+    dial = {toys.DIAL: states()[toys.DIAL]}
+    opened: Any = StatesDomain(Machine("m", "i386"), dial)
+    if image:
+        opened = domain_of(tmp_path, saved(TOYS, dial), DERIVING, Operation())
+    found = show_derived(opened, DERIVING, Operation(), "notes")
+    assert found is not None
+    assert [(row.type, row.instance, row.offset, row.length) for row in found] == [
+        ("NOTES", 0, None, 7),
+        ("NOTES", 1, None, 2),
+    ]
+    assert found[1].value == {"octets": b"42".hex()}
+    assert show_derived(opened, DERIVING, Operation(), "NOTES", 1) == found[1:]
+    with pytest.raises(UsageError, match="there is no record NOTES:2"):
+        show_derived(opened, DERIVING, Operation(), "NOTES", 2)
+    for other in ("DIAL", "LAMPS", "nothing"):
+        assert show_derived(opened, DERIVING, Operation(), other) is None
+    opened.close()
+
+
+def test_a_state_of_the_domain_s_own_is_not_derived(tmp_path: Path) -> None:
+    """What has records is shown from them, damaged or not."""
+    domain = domain_of(tmp_path, IMAGE, DERIVING, Operation())
+    assert show_derived(domain, DERIVING, Operation(), "NOTES") is None
+    domain.close()

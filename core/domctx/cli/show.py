@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -18,7 +18,7 @@ from domctx.errors import UsageError
 from domctx.image import open_image
 from domctx.image_domain import ImageDomain
 from domctx.save import save
-from domctx.show import show
+from domctx.show import Shown, show, show_derived
 from domctx.sinks import FileSink
 
 OCTETS: Final = 64
@@ -38,14 +38,20 @@ def command(
     """Show the records of FILE field by field: all, those of one TYPE, or one INSTANCE of it."""
     operation = session.operation(given, allow_newer=allow_newer)
     wanted, instance = _wanted(record)
-    domain = as_image(session, session.open(file, given, operation), operation)
-    records = (attrs.asdict(shown) for shown in show(domain, wanted, instance))
+    domain = session.open(file, given, operation)
+    found: Iterable[Shown] | None = None
+    if wanted is not None:
+        found = show_derived(domain, session.registry, operation, wanted, instance)
+    if found is None:
+        found = show(as_image(session, domain, operation), wanted, instance)
+    records = (attrs.asdict(shown) for shown in found)
     if as_json:
         session.print_json({"file": file, "records": list(records)})
         return
     for shown in records:
-        head = f"{shown['type']}[{shown['instance']}]"
-        session.echo(f"{head}  type 0x{shown['code']:08x}  offset 0x{shown['offset']:x}  {shown['length']:,} octets")
+        head = f"{shown['type']}[{shown['instance']}]  type 0x{shown['code']:08x}"
+        place = "derived from other records" if shown["offset"] is None else f"offset 0x{shown['offset']:x}"
+        session.echo(f"{head}  {place}  {shown['length']:,} octets")
         for line in lines(shown["value"], "  "):
             session.echo(line)
 
