@@ -1,0 +1,76 @@
+"""Whole processes, timed in turn: ours, the peer, ours, the peer; what counts is the median of the pairs' ratios."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen
+class Run:
+    """One run: wall and CPU time in seconds, peak resident memory in octets (of the process that was started)."""
+
+    wall: float
+    cpu: float
+    peak: int = 0
+
+
+Runner = Callable[[], Run]
+"""Does the work once."""
+
+
+@attrs.frozen
+class Process:
+    """A command that is run as a whole process; its standard output goes to ``output``, or nowhere."""
+
+    arguments: Sequence[str]
+    output: Path | None = None
+    before: Callable[[], None] | None = None
+    """What is done before each run, untimed: caches warmed, an old goal removed."""
+
+    def __call__(self) -> Run:
+        """Run it. Raises RuntimeError where it fails, with what it complained of."""
+        if self.before is not None:
+            self.before()
+        with tempfile.TemporaryFile() as complaints, open(self.output or os.devnull, "wb") as output:
+            started = time.perf_counter()
+            process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints)
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                complaints.seek(0)
+                said = complaints.read(2000).decode(errors="replace")
+                raise RuntimeError(f"{' '.join(self.arguments)} exited with {process.returncode}: {said}")
+        return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+
+
+@attrs.frozen
+class Pairs:
+    """What pairs of runs gave."""
+
+    ours: tuple[Run, ...]
+    peer: tuple[Run, ...]
+
+    def ratio(self, figure: str = "wall") -> float:
+        """The median of the pairs' ratios, ours to the peer's."""
+        pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in zip(self.ours, self.peer, strict=True)]
+        return float(statistics.median(one / max(other, 1e-9) for one, other in pairs))
+
+    def median(self, side: str, figure: str) -> float:
+        """The median of a figure of one side."""
+        return float(statistics.median(getattr(run, figure) for run in getattr(self, side)))
+
+
+def in_turn(ours: Runner, peer: Runner, pairs: int) -> Pairs:
+    """Run both so many times, in turn; each first of all once more, uncounted, so that caches are alike."""
+    ours(), peer()
+    runs = [(ours(), peer()) for _ in range(pairs)]
+    return Pairs(tuple(one for one, _ in runs), tuple(other for _, other in runs))
