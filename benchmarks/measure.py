@@ -61,7 +61,8 @@ class Pairs:
 
     def ratio(self, figure: str = "wall") -> float:
         """The median of the pairs' ratios, ours to the peer's."""
-        pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in zip(self.ours, self.peer, strict=True)]
+        both = zip(self.ours, self.peer, strict=True)
+        pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in both]
         return float(statistics.median(one / max(other, 1e-9) for one, other in pairs))
 
     def median(self, side: str, figure: str) -> float:
