@@ -63,9 +63,14 @@ class Paging:
         """The entry that translates linear ``address`` in a table of ``level``."""
         return address >> self.shifts[level - 1] & self.entries - 1
 
+    @property
+    def word(self) -> int:
+        """Octets of the guest's machine word, of which its P2M is made; a PAE guest's is half an entry."""
+        return 8 if self.levels == 4 else 4
+
     def p2m_frames(self, pfns: int) -> int:
-        """How many frames hold the P2M of ``pfns`` pages: one for each group of entries that fit a page."""
-        return -(-pfns // self.entries)
+        """How many frames hold the P2M of ``pfns`` pages: one for each group of words that fit a page."""
+        return -(-pfns // (PAGE_SIZE // self.word))
 
 
 I386_2LEVEL: Final = Paging(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domctx_x86 import I386_2LEVEL, PAE, X86_64_4LEVEL, paging_of
+from domctx_x86 import I386_2LEVEL, PAE, X86_64_4LEVEL, Paging, paging_of
 
 
 def test_two_levels_of_1024_entries_translate_32_bits() -> None:
@@ -25,6 +25,12 @@ def test_the_hypervisor_has_the_last_64_mebibytes() -> None:
 def test_the_p2m_takes_a_frame_for_each_1024_pages(pfns: int, frames: int) -> None:
     """A group of entries that is begun takes a whole frame."""
     assert I386_2LEVEL.p2m_frames(pfns) == frames
+
+
+@pytest.mark.parametrize(("paging", "frames"), [(I386_2LEVEL, 3), (PAE, 3), (X86_64_4LEVEL, 5)])
+def test_the_p2m_is_made_of_the_guests_words(paging: Paging, frames: int) -> None:
+    """A 32-bit guest has 1024 words on a page whatever its page tables are like, a 64-bit guest 512."""
+    assert paging.p2m_frames(2049) == frames
 
 
 def test_paging_is_found_by_width_and_levels() -> None:
