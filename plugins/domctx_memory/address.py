@@ -31,12 +31,13 @@ class Extent(NamedTuple):
         return self.address + self.length
 
 
-def number(text: str) -> int:
+def number(text: str, limit: int = ADDRESS_LIMIT) -> int:
     """The number of ``0x1000``, ``4096``, ``4K``, ``0x10M``. Raises UsageError for anything else."""
     found = NUMBER.fullmatch(text)
     value = int(found[1], 0 if found[1][:2].lower() == "0x" else 10) << SUFFIXES[found[2].upper()] if found else None
-    if value is None or value >= ADDRESS_LIMIT:
-        raise UsageError(f"{text!r} is not a number of octets", hint="write 4096, 0x1000, 4K, 64M or 1G; below 1 << 62")
+    if value is None or value >= limit:
+        below = f"below 1 << {limit.bit_length() - 1}"
+        raise UsageError(f"{text!r} is not a number of octets", hint=f"write 4096, 0x1000, 4K, 64M or 1G; {below}")
     return value
 
 

@@ -12,11 +12,14 @@ import numpy as np
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.errors import DomainError
+from domctx.files import in_file
 from domctx.sinks import FileSink
 from domctx.states import MEMORY, Memory, PageKind
 from domctx_memory import hexdump
-from domctx_memory.address import Extent, number, space_of
+from domctx_memory.address import ADDRESS_LIMIT, Extent, number, space_of
 from domctx_memory.octets import Piece, pieces, runs, without_contents
+from domctx_memory.virtual import LIMIT, extents, registers_of
+from domctx_x86.states import REGISTERS
 
 
 @click.command("read")
@@ -24,6 +27,8 @@ from domctx_memory.octets import Piece, pieces, runs, without_contents
 @click.argument("address")
 @click.argument("length")
 @click.option("--block", metavar="NAME", help="ADDRESS is an offset in this RAM block")
+@click.option("--virtual", is_flag=True, help="ADDRESS is linear: a vCPU's page tables tell where it leads")
+@click.option("--vcpu", type=int, metavar="N", help="the vCPU of --virtual; else the first")
 @click.option("--raw", is_flag=True, help="write the octets themselves")
 @options.as_json
 @options.given
@@ -35,6 +40,8 @@ def command(
     address: str,
     length: str,
     block: str | None,
+    virtual: bool,
+    vcpu: int | None,
     raw: bool,
     as_json: bool,
     given: tuple[str, ...],
@@ -45,27 +52,44 @@ def command(
     Numbers are decimal or 0x hexadecimal, and may end with K, M, G or T. In a paravirtualised Xen guest a
     guest-physical address is its PFN times the page size.
     """
-    if raw and as_json:
-        raise click.UsageError("--raw and --json exclude each other.")
-    start, count = number(address), number(length)
+    _check_use(raw and as_json, virtual and block is not None, vcpu is not None and not virtual)
+    start, count = number(address, LIMIT if virtual else ADDRESS_LIMIT), number(length)
     operation = session.operation(given, allow_newer=allow_newer)
     domain = session.open(file, given, operation)
     domain.pause()
     try:
-        memory = session.registry.attach(domain).state(MEMORY)
-        if memory is None:
-            raise DomainError("there is no memory in it", file=domain.location or None)
-        extents = list(space_of(memory, block).find(start, count))
-        reader = Reader(memory, session, extents)
-        if raw:
-            reader.write()
-        elif as_json:
-            session.print_json({"address": start, "length": count, **reader.described()})
-        else:
-            for line in hexdump.lines(reader.octets(), start):
-                session.echo(line)
+        with in_file(domain.location or file):
+            states = session.registry.attach(domain)
+            memory = states.state(MEMORY)
+            if memory is None:
+                raise DomainError("there is no memory in it")
+            if virtual:
+                vcpu, registers = registers_of(states.state(REGISTERS), vcpu)
+                found = list(extents(memory, registers, start, count))
+            else:
+                found = list(space_of(memory, block).find(start, count))
+        _show(session, Reader(memory, session, found), {"address": start, "length": count, "vcpu": vcpu}, raw, as_json)
     finally:
         domain.unpause()
+
+
+def _check_use(raw_json: bool, virtual_block: bool, vcpu_alone: bool) -> None:
+    if raw_json:
+        raise click.UsageError("--raw and --json exclude each other.")
+    if virtual_block:
+        raise click.UsageError("--virtual and --block exclude each other.")
+    if vcpu_alone:
+        raise click.UsageError("--vcpu goes with --virtual.")
+
+
+def _show(session: Session, reader: Reader, place: dict[str, Any], raw: bool, as_json: bool) -> None:
+    if raw:
+        reader.write()
+    elif as_json:
+        session.print_json({**place, **reader.described()})
+    else:
+        for line in hexdump.lines(reader.octets(), place["address"]):
+            session.echo(line)
 
 
 class Reader:

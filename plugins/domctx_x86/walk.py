@@ -6,8 +6,8 @@ not checked for privileges: what is mapped can be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -23,6 +23,8 @@ LMA: Final = 1 << 10
 PRESENT: Final = 1
 LARGE: Final = 1 << 7
 PAGE: Final = 4096
+TABLES: Final = 1024
+"""Page tables that a walker remembers at most: 4 MiB."""
 FRAME: Final = 0x000F_FFFF_FFFF_F000
 """The bits of an entry of 8 octets that are an address."""
 
@@ -63,55 +65,99 @@ def mode_of(registers: Registers) -> Mode | None:
     return Mode(4, (22, 12), frozenset((22,)) if cr4 & CR4_PSE else frozenset(), 0xFFFF_F000)
 
 
+class Span(NamedTuple):
+    """Linear addresses from ``address`` on, and where they lead; ``physical`` is None where nothing maps them."""
+
+    address: int
+    physical: int | None
+    length: int
+
+
 class Walker:
-    """Translates for one vCPU."""
+    """Translates for one vCPU; page tables are read once, as far as TABLES of them can be remembered."""
 
     def __init__(self, registers: Registers, read: Read) -> None:
         self._mode, self._read = mode_of(registers), read
         self._root = registers.control.get("cr3", 0)
         self._long = is_long(registers)
+        self._tables: dict[int, bytes] = {}
+
+    @property
+    def limit(self) -> int:
+        """The first address behind all linear ones."""
+        return 1 << 64 if self._long else 1 << 32
 
     def translate(self, address: int) -> int | None:
         """The guest-physical address of a linear one; None where it is not mapped, or a table is no RAM."""
+        return self._find(address)[0]
+
+    def spans(self, address: int, size: int) -> Iterator[Span]:
+        """Where ``size`` octets from ``address`` on lead; neighbours that stay neighbours come together."""
+        last = None
+        while size > 0:
+            physical, page = self._find(address)
+            length = min(size, page - address % page)
+            if last is None:
+                last = Span(address, physical, length)
+            elif physical == (last.physical + last.length if last.physical is not None else None):
+                last = last._replace(length=last.length + length)
+            else:
+                yield last
+                last = Span(address, physical, length)
+            address, size = address + length, size - length
+        if last is not None:
+            yield last
+
+    def read(self, address: int, size: int) -> bytes:
+        """Octets from a linear address on; fewer where one is not mapped, or leads to what is no RAM."""
+        found = []
+        for span in self.spans(address, size):
+            for start in range(0, span.length, PAGE) if span.physical is not None else ():
+                try:
+                    found.append(self._read((span.physical or 0) + start, min(PAGE, span.length - start)))
+                except DomainError:  # a ROM or a device stands there
+                    return b"".join(found)
+            if span.physical is None:
+                break
+        return b"".join(found)
+
+    def _find(self, address: int) -> tuple[int | None, int]:
+        """Where a linear address leads, and the size of the page that maps it, or does not."""
         mode = self._mode
         if not self._long:
             address &= 0xFFFF_FFFF
         if mode is None:
-            return address
+            return address, 1 << 32
         top = mode.shifts[0] + (9 if self._long else 32 - mode.shifts[0])
         if self._long and address >> top - 1 not in (0, (1 << 64 - top + 1) - 1):
-            return None
+            return None, 1 << top - 1
         address &= (1 << top) - 1
-        table, index_bits = self._root & mode.root, 9 if mode.width == 8 else 10
+        table, index = self._root & mode.root, (1 << (9 if mode.width == 8 else 10)) - 1
         for shift in mode.shifts:
-            entry = self._entry(table + mode.width * (address >> shift & (1 << index_bits) - 1), mode.width)
+            entry = self._entry(table + mode.width * (address >> shift & index), mode.width)
             if not entry & PRESENT:
-                return None
+                return None, 1 << shift
             if shift == 12 or (shift in mode.large and entry & LARGE):
-                return _frame(entry, shift, mode.width) | address & (1 << shift) - 1
+                return _frame(entry, shift, mode.width) | address & (1 << shift) - 1, 1 << shift
             table = entry & FRAME & (0xFFFF_FFFF if mode.width == 4 else -1)
-        return None
+        return None, PAGE
 
     def _entry(self, address: int, width: int) -> int:
-        try:
-            return int.from_bytes(self._read(address, width), "little")
-        except DomainError:  # a table that is no RAM maps nothing
-            return 0
+        page, place = address & -PAGE, address & PAGE - 1
+        table = self._tables.get(page)
+        if table is None:
+            table = self._table(page)
+        return int.from_bytes(table[place : place + width], "little")
 
-    def read(self, address: int, size: int) -> bytes:
-        """Octets from a linear address on; fewer where one is not mapped, or leads to what is no RAM."""
-        found = b""
-        while len(found) < size:
-            place = address + len(found)
-            physical = self.translate(place)
-            taken = min(size - len(found), PAGE - place % PAGE)
-            if physical is None:
-                break
-            try:
-                found += self._read(physical, taken)
-            except DomainError:  # a ROM or a device stands there
-                break
-        return found
+    def _table(self, page: int) -> bytes:
+        try:
+            table = self._read(page, PAGE)
+        except DomainError:  # a table that is no RAM maps nothing
+            table = b""
+        if len(self._tables) >= TABLES:
+            self._tables.pop(next(iter(self._tables)))
+        self._tables[page] = table
+        return table
 
 
 def _frame(entry: int, shift: int, width: int) -> int:

@@ -96,6 +96,7 @@ def test_unknown_records_are_shown_without_a_value(tmp_path: Path) -> None:
     notes: list[str] = []
     row = shown(tmp_path, vendor_image(), notes=notes)[-1]
     assert (row.type, row.code, row.instance, row.length, row.value) == ("acme/mark", toy_vendor.MARK_CODE, 5, 6, None)
+    assert row.offset is not None
     assert vendor_image()[row.offset + 16 :].startswith(b"marked")
     assert notes == ["acme/mark can be read by the distribution acme 1.5: install it"]
     need = saved(vendor_registry(), {toy_vendor.NEED: toy_vendor.Octets({1: b"x"})})

@@ -13,6 +13,7 @@ from domctx.states import MEMORY
 from domctx_memory.octets import physical_reader
 from domctx_qemu_stream.cpu import decode
 from domctx_qemu_stream.vcpus import provide
+from domctx_x86 import walk
 from domctx_x86.vcpu import Registers, Segment
 from domctx_x86.walk import Walker, descriptor_size, descriptors
 from helpers.qemu_corpus import opened
@@ -155,3 +156,33 @@ def test_the_segments_of_a_guest_are_in_its_gdt(corpus: Path, tmp_path: Path) ->
         assert high & 0x00F0_FE00 == segment.flags & 0x00F0_FE00
     assert len(entries) == 3
     domain.close()
+
+
+def test_spans_join_what_stays_together() -> None:
+    """Neighbouring pages whose frames are neighbours make one span; so do those that are not mapped."""
+    tables = {PAGE: 2 * PAGE | 1} | {2 * PAGE + 4 * n: frame | 1 for n, frame in enumerate((0x5000, 0x6000, 0x9000))}
+    walker = Walker(registers(), Physical(4, tables).read)
+    assert list(walker.spans(0x10, 0x5000)) == [
+        (0x10, 0x5010, 0x1FF0),
+        (0x2000, 0x9000, 0x1000),
+        (0x3000, None, 0x2010),
+    ]
+    assert list(walker.spans(0x10, 0)) == []
+    assert list(walker.spans(0x40_0000, 0x80_0000)) == [(0x40_0000, None, 0x80_0000)]
+    assert walker.limit == 1 << 32
+    assert Walker(registers(efer=LMA), Physical(4, {}).read).limit == 1 << 64
+
+
+def test_reading_stops_where_there_is_no_ram() -> None:
+    """A page that leads out of memory ends what is read, in the midst of a span."""
+    tables = {PAGE: 2 * PAGE | 1, 2 * PAGE: 0xF000 | 1, 2 * PAGE + 4: 0x1_0000 | 1}
+    assert len(Walker(registers(), Physical(4, tables).read).read(0, 0x2000)) == PAGE
+
+
+def test_tables_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walker that forgets its tables finds the same."""
+    tables = {PAGE: 2 * PAGE | 1, 2 * PAGE: 0x5000 | 1}
+    monkeypatch.setattr(walk, "TABLES", 1)
+    walker = Walker(registers(), Physical(4, tables).read)
+    assert [walker.translate(place) for place in (0, 1, 2)] == [0x5000, 0x5001, 0x5002]
+    assert len(walker._tables) == 1
