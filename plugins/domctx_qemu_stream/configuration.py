@@ -18,6 +18,7 @@ from domctx_qemu_stream.layout import (
     VERSION,
     Element,
 )
+from domctx_qemu_stream.octets import Octets
 
 WHAT: Final = "the configuration"
 PREFIX: Final = "configuration/"
@@ -37,7 +38,7 @@ class Configuration:
     uuid: str | None = None
 
 
-def read_configuration(file: StreamFile) -> Configuration:
+def read_configuration(file: StreamFile | Octets) -> Configuration:
     """Header and configuration. Raises StreamError, UnsupportedError for another version or page size."""
     cursor = Cursor(file, file.start)
     header = _header(cursor)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from domctx.errors import StreamError
 from domctx_qemu_stream.files import StreamFile
+from domctx_qemu_stream.octets import Octets
 
 
 class Cursor:
     """A place in a file; every read moves it on. Raises CutError where the file ends first."""
 
-    def __init__(self, file: StreamFile, offset: int) -> None:
+    def __init__(self, file: StreamFile | Octets, offset: int) -> None:
         self.file = file
         self.offset = offset
 

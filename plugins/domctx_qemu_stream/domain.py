@@ -19,7 +19,7 @@ from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
-from domctx_qemu_stream.located import Beside, is_ignored, locate, open_shared
+from domctx_qemu_stream.located import Beside, is_ignored, locate, named, open_shared, untold
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
 from domctx_qemu_stream.placement import CMOS, Board, board_of, place
@@ -106,7 +106,7 @@ class QemuDomain:
 
     def head_parts(self) -> Iterator[ForeignPart]:
         """What stands before memory."""
-        return head_parts(self.elements)
+        return head_parts(self.elements, shared=self._shared)
 
     def owned_states(self) -> Sequence[StateKey[Any]]:
         """What the stream holds; FOREIGN_TAIL also where its end was not reached."""
@@ -136,10 +136,19 @@ class QemuDomain:
             found[MEMORY] = self._memory
         if elements.devices:
             found[DEVICES] = lambda: StoredDevices(self.sections)
-        pieces = tail_pieces(elements, self.file.size)
+        pieces = tail_pieces(elements, self.file.size, shared=self._shared)
         if pieces or elements.problem is not None:
             found[FOREIGN_TAIL] = lambda: self._tail(pieces)
         return found
+
+    @functools.cached_property
+    def _shared(self) -> bool:
+        """Whether blocks of shared memory are left out of the stream, and no file is given for them."""
+        ram = self.elements.ram
+        if ram is None or not is_ignored(self.elements.configuration.capabilities):
+            return False
+        given = {named(text, ram.blocks)[0] for text in self._given.ram_files}
+        return bool(untold(ram) - given)
 
     @functools.cached_property
     def _state(self) -> Callable[[StateKey[Any]], Any]:

@@ -7,6 +7,7 @@ element  one octet that says what follows; sections name themselves, and carry a
 from __future__ import annotations
 
 import enum
+import struct
 from typing import Final
 
 SCHEME: Final = "qemu"
@@ -64,6 +65,9 @@ class Command(enum.IntEnum):
     SWITCHOVER_START = 11
 
 
+SHAPE: Final = struct.Struct(">BII")
+"""How an image keeps a part of a section other than RAM: its element, the section's id, the octets of its payload."""
+
 PACKAGED_SIZE: Final = 4
 """Octets of the body of PACKAGED; the package itself is elements like any other, and follows."""
 
@@ -104,6 +108,8 @@ MAX_SECTIONS: Final = 1 << 16
 """Device sections that a stream has at most."""
 MAX_PARTS: Final = 1 << 21
 """Parts of a section other than RAM; dirty bitmaps make tens of thousands in a second."""
+MAX_SETUP: Final = 16 << 20
+"""Octets that all sections other than RAM begin with."""
 MAX_SECTION: Final = 48 << 20
 """Octets of the largest device section that a DEVICE record holds together with its description."""
 MAX_NAME: Final = 1024

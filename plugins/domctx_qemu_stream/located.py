@@ -133,13 +133,7 @@ def open_shared(given: Sequence[str], blocks: Sequence[WireBlock], opened: list[
     sizes = {block.name: block.size for block in blocks}
     found: dict[str, StreamFile] = {}
     for text in given:
-        name, equals, path = text.partition("=")
-        if not equals or name not in sizes:
-            main = main_blocks(blocks)
-            if len(main) != 1:
-                known = ", ".join(sizes) or "none"
-                raise UsageError(f"{text!r} names no RAM block", hint=f"write BLOCK=PATH; the blocks are: {known}")
-            name, path = blocks[main[0]].name, text
+        name, path = named(text, blocks)
         if name in found:
             raise UsageError(f"RAM block {name!r} is given two files")
         file = open_file(path)
@@ -149,6 +143,25 @@ def open_shared(given: Sequence[str], blocks: Sequence[WireBlock], opened: list[
             raise UsageError(f"is shorter than RAM block {name!r}", file=path, expected=expected, got=got)
         found[name] = file
     return found
+
+
+def named(text: str, blocks: Sequence[WireBlock]) -> tuple[str, str]:
+    """Block and path of ``[BLOCK=]PATH``; without a block the one of main RAM. Raises UsageError where that is none."""
+    names = [block.name for block in blocks]
+    name, equals, path = text.partition("=")
+    if equals and name in names:
+        return name, path
+    main = main_blocks(blocks)
+    if len(main) != 1:
+        known = ", ".join(names) or "none"
+        raise UsageError(f"{text!r} names no RAM block", hint=f"write BLOCK=PATH; the blocks are: {known}")
+    return names[main[0]], text
+
+
+def untold(ram: RamSection) -> set[str]:
+    """The blocks of which the stream tells no page."""
+    pairs = zip(ram.blocks, ram.runs, strict=True)
+    return {block.name for block, runs in pairs if not len(runs) and block.mapped is None}
 
 
 def is_ignored(capabilities: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import attrs
 
 from domctx.errors import DomainError
 from domctx.states import ForeignPart
-from domctx_qemu_stream import ends
+from domctx_qemu_stream import ends, plain
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import SCHEME
 from domctx_qemu_stream.sections import Elements
@@ -19,11 +19,17 @@ from domctx_qemu_stream.vmdesc import HEAD as VMDESC_HEAD
 HEADER: Final = "header"
 """Magic and version."""
 CONFIGURATION: Final = "configuration"
-"""The element CONFIGURATION, whole."""
+"""The element CONFIGURATION, without the capabilities that only say how the pages travelled."""
 COMMANDS: Final = "commands"
-"""All commands, whole, one behind the other."""
+"""The commands, whole, one behind the other, without those that only steer a migration."""
 SECTIONS: Final = "sections"
 """The header of each section that names itself, in order, with its footer where the stream has footers."""
+SETUP: Final = "setup"
+"""What each section other than RAM begins with that goes on: a u32 length and the octets, in order."""
+ADDRESSES: Final = "addresses"
+"""Of each RAM block where its region stands in its container, u64, where the stream tells it."""
+SHAPE: Final = "shape"
+"""The parts of sections other than RAM, ``layout.SHAPE`` of each, in order."""
 VMDESC: Final = "vmdesc"
 """The text of VMDESCRIPTION."""
 SECTION: Final = "section "
@@ -34,39 +40,52 @@ PIECE: Final = 1 << 20
 """Octets of one part."""
 
 
-def head_parts(elements: Elements) -> Iterator[ForeignPart]:
-    """What describes the machine."""
+def head_parts(elements: Elements, *, shared: bool) -> Iterator[ForeignPart]:
+    """What describes the machine, and nothing of how it was saved; ``shared`` where memory is not in the stream."""
     configuration = elements.configuration
+    names = plain.capabilities(configuration, shared=shared)
     heads = [
         head + (ends.footer(int.from_bytes(head[1:5], "big")) if elements.footers else b"") for head in elements.heads
     ]
     octets = {
         HEADER: configuration.header,
-        CONFIGURATION: configuration.octets,
-        COMMANDS: bytes(elements.commands),
+        CONFIGURATION: plain.configure(configuration, names),
+        COMMANDS: plain.choose(bytes(elements.commands)).kept,
         SECTIONS: b"".join(heads),
+        SETUP: bytes(elements.setups),
+        ADDRESSES: _addresses(elements) if shared else b"",
     }
     for name, part in octets.items():
         if part:
             yield ForeignPart(SCHEME, name, part)
 
 
+def _addresses(elements: Elements) -> bytes:
+    blocks = elements.ram.blocks if elements.ram is not None else []
+    return b"".join(block.address.to_bytes(8, "big") for block in blocks if block.address is not None)
+
+
 @attrs.frozen(eq=False)
 class Piece:
-    """A part of the tail: its name, and where each stretch of it begins and ends in the file, by turns."""
+    """A part of the tail: its name, and its octets, or where each stretch of it begins and ends in the file."""
 
     name: str
     edges: array[int]
+    octets: bytes = b""
 
 
-def tail_pieces(elements: Elements, size: int) -> list[Piece]:
+def tail_pieces(elements: Elements, size: int, *, shared: bool) -> list[Piece]:
     """The tail's parts, none longer than 1 MiB but the description; what a section's parts hold is put together."""
-    found: list[Piece] = []
+    nowhere = array("q")
+    found = [
+        Piece(SHAPE, nowhere, bytes(elements.shape[at : at + PIECE])) for at in range(0, len(elements.shape), PIECE)
+    ]
     for other in elements.others:
         found += _joined((SECTION + other.name)[:NAME_LIMIT], other.edges)
     if elements.description is not None:
         edges = array("q", (elements.description.offset + VMDESC_HEAD, elements.description.end))
-        found.append(Piece(VMDESC, edges))
+        dropped = plain.dropped(elements.configuration, shared=shared)
+        found.append(Piece(VMDESC, edges, plain.describe(elements.description.text, dropped) if dropped else b""))
     if elements.end is not None and elements.end < size:
         found += _joined(BEHIND, array("q", (elements.end, size)))
     return found
@@ -116,4 +135,4 @@ class Tail(Sequence[ForeignPart]):
     def _part(self, piece: Piece) -> ForeignPart:
         stretches = zip(piece.edges[::2], piece.edges[1::2], strict=True)
         octets = [self._file.take(start, stop - start, piece.name) for start, stop in stretches]
-        return ForeignPart(SCHEME, piece.name, b"".join(octets))
+        return ForeignPart(SCHEME, piece.name, piece.octets or b"".join(octets))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option, StateProvider, Target
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx.states import VCPUS, Vcpus
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, QCOW2_MAGIC, SCHEME
@@ -16,6 +16,13 @@ def open_(path: str, context: FormatContext) -> Domain:
     from domctx_qemu_stream.domain import open_domain
 
     return open_domain(path, context)
+
+
+def write(source: Domain, sink: Sink, context: FormatContext) -> None:
+    """Write a stream that QEMU loads. Raises DomainError for a domain that never was QEMU's."""
+    from domctx_qemu_stream import writer
+
+    writer.write(source, sink, context)
 
 
 def open_libvirt(path: str, context: FormatContext) -> Domain:
@@ -63,6 +70,7 @@ def domctx_formats() -> Sequence[Format]:
             summary="QEMU migration streams, version 3, in files of their own or as snapshots in qcow2 images",
             magics=((0, MAGIC), (0, QCOW2_MAGIC)),
             open=open_,
+            write=write,
             coverage=coverage,
             options=OPTIONS,
         ),

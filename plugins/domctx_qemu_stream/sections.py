@@ -19,9 +19,11 @@ from domctx_qemu_stream.layout import (
     MAX_PARTS,
     MAX_SECTION,
     MAX_SECTIONS,
+    MAX_SETUP,
     PACKAGED_SIZE,
     PAGE_SIZE,
     RAM,
+    SHAPE,
     Command,
     Element,
 )
@@ -64,8 +66,12 @@ class Elements:
         """The headers of all sections that name themselves, in stream order."""
         self.commands = bytearray()
         """All commands, as they stand in the stream; of PACKAGED the package is not one of them."""
+        self.setups = bytearray()
+        """What sections other than RAM begin with that go on: of each a u32 length and the octets, in stream order."""
+        self.shape = bytearray()
+        """How those go on: of each part ``SHAPE``, in stream order."""
         self.others: list[Parts] = []
-        """What sections other than RAM hold that go on."""
+        """What those parts hold."""
         self.footers: bool | None = None
         self.ram: RamSection | None = None
         self.ram_ended = False
@@ -141,7 +147,7 @@ class Elements:
         self.heads.append(head)
         if kind == Element.SECTION_START:
             self._open[identity] = section
-            self._payload(section, at)
+            self._payload(section, kind, at)
         else:
             self._device(section)
         self._footer(section)
@@ -151,13 +157,13 @@ class Elements:
         section = self._open.get(identity)
         if section is None:
             raise StreamError("a section goes on that never began", offset=at, got=f"0x{identity:08x}")
-        self._payload(section, at)
+        self._payload(section, kind, at)
         if kind == Element.SECTION_END:
             del self._open[identity]
             self.ram_ended |= section.name == RAM
         self._footer(section)
 
-    def _payload(self, section: Section, at: int) -> None:
+    def _payload(self, section: Section, kind: int, at: int) -> None:
         """A part of a section that goes on."""
         cursor = self._cursor
         start = cursor.offset
@@ -170,16 +176,28 @@ class Elements:
             cursor.offset = ends.of_block(self._file, start)
         else:
             cursor.offset = self._search(section, start)
-        if section.name != RAM and cursor.offset > start:
-            self._keep(section, start, cursor.offset, at)
+        if section.name != RAM and kind == Element.SECTION_START:
+            self._keep_setup(section, start, cursor.offset)
+        elif section.name != RAM:
+            self._keep(section, kind, start, cursor.offset)
 
-    def _keep(self, section: Section, start: int, stop: int, at: int) -> None:
+    def _keep_setup(self, section: Section, start: int, stop: int) -> None:
+        """Keep what a section begins with that is not RAM."""
+        if len(self.setups) + stop - start > MAX_SETUP:
+            got = f"0x{stop - start:x} octets"
+            raise StreamError(f"section {section.name!r} begins with too much", offset=start, got=got)
+        self.setups += (stop - start).to_bytes(4, "big") + self._file.read(start, stop - start)
+
+    def _keep(self, section: Section, kind: int, start: int, stop: int) -> None:
         """Note where a part of a section stands that is not RAM."""
         if not self.others or self.others[-1].name != section.name:
             self.others.append(Parts(section.name, array("q")))
-        if len(self.others) > MAX_SECTIONS or len(self.others[-1].edges) >= 2 * MAX_PARTS:
-            raise StreamError(f"section {section.name!r} comes in too many parts", offset=at)
-        self.others[-1].edges.extend((start, stop))
+        too_long = stop - start >= 1 << 32
+        if too_long or len(self.others) > MAX_SECTIONS or len(self.shape) >= SHAPE.size * MAX_PARTS:
+            raise StreamError(f"section {section.name!r} comes in too many parts, or too long ones", offset=start)
+        self.shape += SHAPE.pack(kind, section.identity, stop - start)
+        if stop > start:
+            self.others[-1].edges.extend((start, stop))
 
     def _device(self, section: Section) -> None:
         """A whole section: its description tells its size, unless what follows says that it does not."""

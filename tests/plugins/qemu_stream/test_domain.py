@@ -222,7 +222,7 @@ def test_pages_in_channels_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_disk_in_the_stream_is_kept(tmp_path: Path) -> None:
-    """Sections of block migration are passed over by what they say themselves, and stand in the tail."""
+    """Sections of block migration are passed over by what they say themselves, and stand in head and tail."""
     chunk = qs.u64(1) + qs.text("disk") + bytes(1 << 20)
     body = chunk + qs.u64(1 | 8) + qs.text("disk") + qs.u64(50 << 9 | 4) + qs.u64(2)
     octets = qs.stream(
@@ -230,10 +230,13 @@ def test_a_disk_in_the_stream_is_kept(tmp_path: Path) -> None:
     )
     domain = opened(qs.written(tmp_path, octets))
     assert domain.elements.problem is None
-    tail = domain.state(FOREIGN_TAIL)
+    tail, head = domain.state(FOREIGN_TAIL), domain.state(FOREIGN_HEAD)
     assert tail is not None
-    assert [part.name for part in tail.parts] == ["section block"] * 3
-    assert b"".join(part.octets for part in tail.parts) == qs.u64(2) + body
+    assert head is not None
+    assert {part.name: part.octets for part in head.parts}["setup"] == qs.u32(8) + qs.u64(2)
+    assert [part.name for part in tail.parts] == ["shape", "section block", "section block"]
+    assert tail.parts[0].octets == b"\3" + qs.u32(5) + qs.u32(len(body))
+    assert b"".join(part.octets for part in tail.parts[1:]) == body
     strange = octets.replace(qs.u64(50 << 9 | 4), qs.u64(50 << 9 | 16))
     assert "flags that cannot be" in problem_of(qs.written(tmp_path, strange))
 
@@ -246,9 +249,13 @@ def test_thousands_of_short_parts(tmp_path: Path) -> None:
     )
     domain = opened(qs.written(tmp_path, octets))
     assert domain.elements.problem is None
-    tail = domain.state(FOREIGN_TAIL)
+    tail, head = domain.state(FOREIGN_TAIL), domain.state(FOREIGN_HEAD)
     assert tail is not None
-    assert [(part.name, part.octets) for part in tail.parts] == [("section dirty-bitmap", b"\1" * 5002)]
+    assert head is not None
+    assert {part.name: part.octets for part in head.parts}["setup"] == qs.u32(1) + b"\1"
+    assert [part.name for part in tail.parts] == ["shape", "section dirty-bitmap"]
+    row = qs.u32(5) + qs.u32(1)
+    assert [part.octets for part in tail.parts] == [(b"\2" + row) * 5000 + b"\3" + row, b"\1" * 5001]
 
 
 def test_what_was_read_before_an_unknown_section_is_kept(tmp_path: Path) -> None:
