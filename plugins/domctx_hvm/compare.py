@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domctx.api import Difference
-from domctx.schema import octet_differences
+from domctx.schema import octet_differences, plain_differences
 from domctx.wire import record_name
+from domctx_hvm.fields import fields
 from domctx_hvm.image import Entry, split
 from domctx_hvm.types import type_name
 
@@ -40,10 +41,23 @@ def _entries(a: Sequence[Entry], b: Sequence[Entry]) -> Iterator[tuple[str, Any,
         if one is None or other is None:
             yield _path(key), "present" if one else None, "present" if other else None
         else:
-            for path, first, second in octet_differences("octets", one.octets, other.octets):
+            for path, first, second in _bodies(one, other):
                 yield f"{_path(key)}.{path}", first, second
     if set(left) == set(right) and list(left) != list(right):
         yield "order", [_path(key) for key in left], [_path(key) for key in right]
+
+
+def _bodies(a: Entry, b: Entry) -> Iterator[tuple[str, Any, Any]]:
+    """By field, and by octets where a body has none or the bodies have not one length."""
+    if a.octets == b.octets:
+        return
+    if len(a.octets) != len(b.octets):
+        yield "length", len(a.octets), len(b.octets)
+    left, right = fields(a), fields(b)
+    if left is None or right is None:
+        yield from octet_differences("octets", a.octets, b.octets)
+    else:
+        yield from plain_differences("", left, right)
 
 
 def keyed(entries: Sequence[Entry]) -> dict[Key, Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domctx_hvm.fields import fields
 from domctx_hvm.image import Entry, split
 from domctx_hvm.types import type_name
 
@@ -18,4 +19,5 @@ def shown(octets: bytes) -> dict[str, Any]:
 def shown_entry(entry: Entry) -> dict[str, Any]:
     """One entry: its type, instance and length, and its fields; its octets where its fields are not known."""
     head = {"type": type_name(entry.typecode), "instance": entry.instance, "length": len(entry.octets)}
-    return head | {"octets": entry.octets.hex()}
+    found = fields(entry)
+    return head | ({"octets": entry.octets.hex()} if found is None else {"fields": found})
