@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Format, Option
+from domctx.api import Domain, Format, FormatContext
 from domctx.hookspecs import hookimpl
+from domctx_qmp.options import OPTIONS
 
-OPTIONS: tuple[Option, ...] = ()
+
+def open_(path: str, context: FormatContext) -> Domain:
+    """The machine of the QEMU that listens at the QMP socket ``path``. Raises DomainError where none does."""
+    from domctx_qmp.domain import open_domain
+
+    return open_domain(path, context)
 
 
 @hookimpl
@@ -17,6 +23,7 @@ def domctx_formats() -> Sequence[Format]:
         Format(
             scheme="qmp",
             summary="a live QEMU, by the UNIX socket of its monitor (-qmp unix:PATH,server=on,wait=off)",
+            open=open_,
             options=OPTIONS,
         )
     ]

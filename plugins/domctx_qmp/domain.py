@@ -1,0 +1,158 @@
+"""A live QEMU as a Domain: described at once, stopped when it is paused, its stream read when a state is asked for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+from domctx.api import FormatContext, Machine, RamBlock, StateKey
+from domctx.errors import DomainError
+from domctx.states import (
+    DEVICES,
+    FOREIGN_HEAD,
+    FOREIGN_TAIL,
+    MEMORY,
+    DeviceSection,
+    ForeignPart,
+    PageBatch,
+)
+from domctx_qmp.describe import machine_of
+from domctx_qmp.monitor import Monitor
+from domctx_qmp.saving import Saving
+
+T = TypeVar("T")
+
+SCHEME: Final = "qmp"
+
+
+class LiveDomain:
+    """The machine of a QEMU that runs. Its states can be had while it is paused."""
+
+    scheme = SCHEME
+    one_pass = True
+
+    def __init__(self, monitor: Monitor, context: FormatContext) -> None:
+        self.location = monitor.path
+        self._monitor, self._context = monitor, context
+        self._saving: Saving | None = None
+        self._states: Mapping[StateKey[Any], Any] = {
+            FOREIGN_HEAD: LiveForeign(lambda: list(self.saving.stream.head.head_parts())),
+            MEMORY: LiveMemory(self),
+            DEVICES: LiveDevices(self),
+            FOREIGN_TAIL: LiveForeign(self._tail),
+        }
+
+    @property
+    def saving(self) -> Saving:
+        """The save that is under way. Raises DomainError where the domain was not paused."""
+        if self._saving is None:
+            raise DomainError("the state of a live machine can be had while it is paused", file=self._monitor.name)
+        return self._saving
+
+    @property
+    def machine(self) -> Machine:
+        """What QEMU tells of the machine, and once its stream arrives what that tells."""
+        if self._saving is None:
+            return self._described
+        return self._saving.machine
+
+    @functools.cached_property
+    def _described(self) -> Machine:
+        return machine_of(self._monitor)
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The provider of a state, or None; what it gives can be had while the machine is paused."""
+        return cast("T | None", self._states.get(key))
+
+    def owned_states(self) -> Sequence[StateKey[Any]]:
+        """What a stream of QEMU holds."""
+        return tuple(self._states)
+
+    def pause(self) -> None:
+        """Stop the guest. Raises DomainError where it is in a state that cannot be saved."""
+        self._saving = Saving(self._monitor, self._context.note)
+
+    def unpause(self) -> None:
+        """Give the guest back. Raises DomainError where QEMU does not let it."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.give_back()
+
+    def close(self) -> None:
+        """Give the guest back, if that was not done, and end the connection."""
+        try:
+            self.unpause()
+        finally:
+            self._monitor.close()
+
+    def _tail(self) -> Sequence[ForeignPart]:
+        tail = self.saving.stream.whole.state(FOREIGN_TAIL)
+        return tail.parts if tail is not None else ()
+
+
+@attrs.frozen(eq=False)
+class LiveMemory:
+    """MEMORY of a live machine; its pages pass once."""
+
+    _domain: LiveDomain
+
+    @property
+    def blocks(self) -> Sequence[RamBlock]:
+        """The blocks, in the order in which QEMU lists them."""
+        return self._domain.machine.blocks
+
+    def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
+        """The pages as they arrive, once; the arrays are valid until the next step. Raises DomctxError."""
+        return self._domain.saving.stream.batches(pages)
+
+    def read(self, block: int, first: int, count: int) -> PageBatch:
+        """Raises DomainError."""
+        raise DomainError(
+            "the pages of a live QEMU pass once, in its own order",
+            file=self._domain.location,
+            hint="save the machine first, and read the image",
+        )
+
+    def store(self, batch: PageBatch) -> None:
+        """Raises DomainError."""
+        raise DomainError("a live QEMU takes pages only while it is loaded", file=self._domain.location)
+
+
+@attrs.frozen(eq=False)
+class LiveDevices:
+    """DEVICES of a live machine: before its pages have passed without descriptions, then with them."""
+
+    _domain: LiveDomain
+
+    @property
+    def sections(self) -> Sequence[DeviceSection]:
+        """The sections, in the order of the stream. Raises DomctxError."""
+        return self._domain.saving.stream.sections
+
+    def store(self, section: DeviceSection) -> None:
+        """Raises DomainError."""
+        raise DomainError("a live QEMU takes devices only while it is loaded", file=self._domain.location)
+
+
+@attrs.frozen(eq=False)
+class LiveForeign:
+    """FOREIGN_HEAD or FOREIGN_TAIL of a live machine."""
+
+    _parts: Callable[[], Sequence[ForeignPart]]
+
+    @property
+    def parts(self) -> Sequence[ForeignPart]:
+        """The parts, in the stream's order. Raises DomctxError."""
+        return self._parts()
+
+    def store(self, part: ForeignPart) -> None:
+        """Raises DomainError."""
+        raise DomainError("a live QEMU takes no parts")
+
+
+def open_domain(path: str, context: FormatContext) -> LiveDomain:
+    """Connect to the QEMU that listens at ``path``. Raises DomainError where none does."""
+    return LiveDomain(Monitor(path), context)

@@ -1,0 +1,75 @@
+"""The saver's side of the guardian: starts it before the guest is stopped, and releases it when all is given back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from domctx.errors import DomainError
+from domctx_qmp import guardian
+
+START: Final = 20.0
+"""Seconds in which the guardian starts."""
+
+
+class Guard:
+    """A guardian that runs. Raises DomainError where it cannot be started."""
+
+    def __init__(self, path: str) -> None:
+        line = [sys.executable, "-I", "-S", str(Path(guardian.__file__)), path]
+        try:
+            self._process = subprocess.Popen(
+                line,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise self._failed(error.strerror) from error
+        self._wait()
+
+    def tell(self, changed: Mapping[str, Any]) -> None:
+        """What is to be undone from now on, and whether the guest is to run: see ``guardian.give_back``."""
+        self._write(json.dumps(changed))
+
+    def release(self) -> None:
+        """There is nothing left to do; the guardian ends."""
+        self._write(json.dumps(guardian.RELEASED))
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go without a word: the guardian does what is left to do."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.returncode = 0  # it ends when it is done; nobody waits for it
+
+    def _write(self, text: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # killed, or let go
+            self._process.stdin.write(text.encode() + b"\n")
+
+    def _wait(self) -> None:
+        """Until it ignores signals and reads its pipe."""
+        answer = self._process.stdout
+        assert answer is not None
+        with answer:
+            ready, _, _ = select.select([answer], [], [], START)
+            if not ready or os.read(answer.fileno(), len(guardian.READY)) != guardian.READY:
+                self._process.kill()
+                self._process.wait()
+                raise self._failed("it does not start")
+
+    def _failed(self, why: str | None) -> DomainError:
+        return DomainError(
+            "the process that would give the guest back cannot be started", got=why, hint="the guest was not stopped"
+        )

@@ -1,0 +1,69 @@
+"""A migration into a pipe: begun, seen to its end, or ended early (formats/qemu.md 8)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import Any, Final
+
+from domctx.errors import DomainError, DomctxError
+from domctx_qmp.guardian import MOVING
+from domctx_qmp.monitor import Monitor
+
+NAME: Final = "domctx-stream"
+"""What QEMU calls the descriptor."""
+PIPE_SIZE: Final = 1 << 20
+"""Octets that wait in the pipe: what an ordinary user may have."""
+
+
+class Outgoing:
+    """A migration into a pipe whose reading end is ``reading``; the caller closes it. Raises DomainError."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self.reading, writing = os.pipe2(os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        try:
+            monitor.execute("getfd", {"fdname": NAME}, descriptor=writing)
+        except BaseException:
+            os.close(self.reading)
+            raise
+        finally:
+            os.close(writing)
+
+    def start(self) -> None:
+        """Let it begin. Raises DomainError with QEMU's own words where the machine cannot be migrated."""
+        try:
+            self._monitor.execute("migrate", {"uri": f"fd:{NAME}"})
+        except DomctxError:
+            with contextlib.suppress(DomctxError):
+                self._monitor.execute("closefd", {"fdname": NAME})
+            raise
+
+    def complete(self) -> None:
+        """Wait until QEMU reports that it is completed. Raises DomainError where it failed."""
+        state = self._monitor.wait_for("the end of the migration", self._ended)
+        if state["status"] != "completed":
+            raise DomainError(
+                f"QEMU's migration ended as {state['status']!r}",
+                file=self._monitor.name,
+                got=state.get("error-desc"),
+            )
+
+    def _ended(self) -> dict[str, Any] | None:
+        state: dict[str, Any] = self._monitor.execute("query-migrate")
+        return None if state.get("status", "none") in MOVING else state
+
+
+def is_under_way(monitor: Monitor) -> bool:
+    """Whether QEMU is migrating."""
+    return monitor.execute("query-migrate").get("status") in MOVING
+
+
+def end(monitor: Monitor) -> None:
+    """End a migration that is under way, and wait until it is. Raises DomainError."""
+    if is_under_way(monitor):
+        monitor.execute("migrate_cancel")
+        monitor.wait_for("the end of the migration", lambda: None if is_under_way(monitor) else True)

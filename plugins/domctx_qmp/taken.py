@@ -1,0 +1,124 @@
+"""The stream of a guest that stands, taken through a pipe: it passes once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from domctx.api import Machine
+from domctx.errors import StreamError
+from domctx.states import DeviceSection, PageBatch
+from domctx_qemu_stream.arriving import ArrivingFile
+from domctx_qemu_stream.blocks import WireBlock
+from domctx_qemu_stream.domain import QemuDomain
+from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.passing import KeptStream, PassingStream
+from domctx_qmp.migration import Outgoing
+from domctx_qmp.monitor import Monitor
+
+UNSEEN: Final = 1024
+"""Pages that pass at once where nobody wants them."""
+
+
+class TakenStream:
+    """The stream of a guest that stands: what stands before its pages, then these, then all of it but these."""
+
+    def __init__(self, monitor: Monitor, devices: bytes, told: Machine) -> None:
+        self._name = monitor.name
+        self._outgoing = Outgoing(monitor)
+        self._file = ArrivingFile(self._outgoing.reading, self._name)
+        self._kept = KeptStream(self._name)
+        self._passing = PassingStream(self._file, self._kept)
+        self._whole: QemuDomain | None = None
+        self._passed = self._closed = False
+        self._opened: list[QemuDomain] = []
+        try:
+            self._outgoing.start()
+            with self._arriving():
+                self._check(self._passing.begin(), told)
+            self.head = self._open(self._passing.foretold(devices))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def whole(self) -> QemuDomain:
+        """The stream without its pages; those that were not asked for pass first. Raises DomctxError."""
+        if self._whole is None:
+            for _ in self.batches(UNSEEN):
+                pass
+            whole = self._open(self._kept.opened())
+            if whole.elements.problem is not None:
+                raise whole.elements.problem
+            self._compare(whole)
+            self._whole = whole
+        return self._whole
+
+    @property
+    def sections(self) -> Sequence[DeviceSection]:
+        """The device sections: with their descriptions once the pages have been asked for."""
+        return (self.whole if self._passed else self.head).sections
+
+    def batches(self, pages: int) -> Iterator[PageBatch]:
+        """All pages, each once, as they arrive; the second time none. Raises DomctxError."""
+        if self._passed:
+            return
+        self._passed = True
+        with self._arriving():
+            yield from self._passing.batches(pages)
+        self._outgoing.complete()
+        for block in range(len(self.head.blocks)):
+            yield from self._passing.missing(block)
+
+    def close(self) -> None:
+        """Read no further: a migration that still runs fails."""
+        for domain in self._opened:
+            domain.close()
+        self._opened.clear()
+        if not self._closed:
+            self._closed = True
+            self._file.close()
+            self._kept.close()
+
+    @contextlib.contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """What cuts the stream short is told in QEMU's words, where it has any."""
+        try:
+            yield
+        except CutError:
+            self._outgoing.complete()
+            raise
+
+    def _open(self, file: StreamFile) -> QemuDomain:
+        domain = QemuDomain(file, lambda message: None)
+        self._opened.append(domain)
+        return domain
+
+    def _check(self, blocks: Sequence[WireBlock], told: Machine) -> None:
+        """The stream must have the blocks that QEMU listed."""
+        expected = {block.name: block.size for block in told.blocks}
+        got = {block.name: block.size for block in blocks}
+        if expected != got:
+            raise StreamError(
+                "the stream has other RAM blocks than QEMU listed",
+                file=self._name,
+                expected=_rows(expected),
+                got=_rows(got),
+            )
+
+    def _compare(self, whole: QemuDomain) -> None:
+        """What was told before the pages must be what came behind them."""
+        before, after = ({part.name: part.octets for part in each.head_parts()} for each in (self.head, whole))
+        different = [name for name in before | after if before.get(name) != after.get(name)]
+        if different or self.head.machine != whole.machine:
+            raise StreamError(
+                "the stream is not what QEMU told of the standing machine",
+                file=self._name,
+                got=", ".join(different) or "another machine",
+                hint="migrate it to a file, and convert that",
+            )
+
+
+def _rows(blocks: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} 0x{size:x}" for name, size in blocks.items())
