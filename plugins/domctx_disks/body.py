@@ -20,7 +20,12 @@ MAX_NUMBER: Final = 1 << 63
 def to_body(context: DisksContext) -> DisksBody:
     """The body of a context. Raises RecordError for one that breaks a bound."""
     rows = [
-        [disk.name, disk.format, disk.overlay, [[file.path, file.size, file.mtime] for file in disk.files]]
+        [
+            disk.name,
+            disk.format,
+            None if disk.overlay is None else _row_of(disk.overlay),
+            [_row_of(file) for file in disk.files],
+        ]
         for disk in context.disks
     ]
     body = DisksBody({"moved_on": context.moved_on, "disks": rows})
@@ -40,6 +45,10 @@ def from_body(body: DisksBody) -> DisksContext:
     return DisksContext(disks, value["moved_on"])
 
 
+def _row_of(file: DiskFile) -> list[Any]:
+    return [file.path, file.size, file.mtime]
+
+
 def _disk(row: Any, what: str) -> Disk:
     name, format_, overlay, files = _row(row, 4, what)
     found = [_file(file, f"{what}.files[{index}]") for index, file in enumerate(_list(files, f"{what}.files"))]
@@ -49,7 +58,7 @@ def _disk(row: Any, what: str) -> Disk:
         _text(name, f"{what}.name", MAX_NAME),
         _text(format_, f"{what}.format", MAX_NAME),
         tuple(found),
-        None if overlay is None else _text(overlay, f"{what}.overlay", MAX_PATH),
+        None if overlay is None else _file(overlay, f"{what}.overlay"),
     )
 
 

@@ -21,7 +21,11 @@ def shown(context: DisksContext) -> JSON:
 
 def _disk(disk: Disk) -> JSON:
     files = [_file(file) for file in disk.files]
-    return {"name": disk.name, "format": disk.format, "overlay": disk.overlay, "files": files}
+    return {"name": disk.name, "format": disk.format, "overlay": _overlay(disk), "files": files}
+
+
+def _overlay(disk: Disk) -> JSON:
+    return None if disk.overlay is None else _file(disk.overlay)
 
 
 def _file(file: DiskFile) -> JSON:
@@ -55,7 +59,7 @@ def _compare_disks(record: str, path: str, a: Disk, b: Disk) -> Iterator[Differe
     if a.format != b.format:
         yield Difference(record, f"{path}.format", a.format, b.format)
     if a.overlay != b.overlay:
-        yield Difference(record, f"{path}.overlay", a.overlay, b.overlay, counted=False)
+        yield Difference(record, f"{path}.overlay", _overlay(a), _overlay(b), counted=False)
     if a.files != b.files:
         left, right = ([_file(file) for file in disk.files] for disk in (a, b))
         yield Difference(record, f"{path}.files", left, right, counted=False)

@@ -26,13 +26,14 @@ class Disk:
     """A disk that the guest may write to: ``name`` as the hypervisor has it, ``format`` of its first file.
 
     ``files`` are what the state belongs to: the disk's own file, then those that it is based on, none of which may
-    change. ``overlay`` is the file that takes the guest's writes since the save; None where ``files`` take them.
+    change. ``overlay`` is the file that takes the guest's writes since the save, as it was then; None where ``files``
+    take them.
     """
 
     name: str
     format: str
     files: tuple[DiskFile, ...]
-    overlay: str | None = None
+    overlay: DiskFile | None = None
 
 
 @attrs.frozen

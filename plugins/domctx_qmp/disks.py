@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
-from domctx_qmp.live_disks import live_disks
+from domctx_qmp.live_disks import LiveDisk, live_disks
 from domctx_qmp.options import NONE, OVERLAY
 from domctx_qmp.overlays import make_overlays
 
@@ -66,8 +66,7 @@ class DiskKeeper:
         if not self._disks:
             return None
         disks = tuple(
-            Disk(disk.name, disk.format, tuple(map(told, disk.files)), self._made.get(disk.name))
-            for disk in self._disks
+            Disk(disk.name, disk.format, tuple(map(told, disk.files)), self._overlay_of(disk)) for disk in self._disks
         )
         for disk in disks:
             for file in disk.files:
@@ -80,6 +79,9 @@ class DiskKeeper:
                 " them as they were now; --disks overlay keeps them, --then stop and --then quit leave them alone"
             )
         return StoredDisks(DisksContext(disks, moved_on))
+
+    def _overlay_of(self, disk: LiveDisk) -> DiskFile | None:
+        return told(self._made[disk.name]) if disk.name in self._made else None
 
 
 def _names(disks: tuple[Disk, ...]) -> str:

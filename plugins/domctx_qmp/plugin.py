@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Domain, Format, FormatContext
+from domctx.api import Domain, Format, FormatContext, Target
 from domctx.hookspecs import hookimpl
-from domctx_qmp.options import OPTIONS
+from domctx_qmp.options import OPTIONS, RUN
 
 
 def open_(path: str, context: FormatContext) -> Domain:
@@ -14,6 +14,13 @@ def open_(path: str, context: FormatContext) -> Domain:
     from domctx_qmp.domain import open_domain
 
     return open_domain(path, context)
+
+
+def create(path: str, context: FormatContext) -> Target:
+    """The QEMU that waits for its state at ``path``; "": one that is started. Raises DomainError, UsageError."""
+    from domctx_qmp.target import create_target
+
+    return create_target(path, context)
 
 
 @hookimpl
@@ -24,6 +31,8 @@ def domctx_formats() -> Sequence[Format]:
             scheme="qmp",
             summary="a live QEMU, by the UNIX socket of its monitor (-qmp unix:PATH,server=on,wait=off)",
             open=open_,
+            create=create,
             options=OPTIONS,
+            implied_by=RUN.name,
         )
     ]

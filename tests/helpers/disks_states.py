@@ -22,7 +22,7 @@ def disk_files() -> st.SearchStrategy[DiskFile]:
 def disks() -> st.SearchStrategy[Disk]:
     """Disks of one file and of more."""
     files = st.lists(disk_files(), min_size=1, max_size=3).map(tuple)
-    return st.builds(Disk, texts(32), texts(16), files, st.none() | texts(64))
+    return st.builds(Disk, texts(32), texts(16), files, st.none() | disk_files())
 
 
 def disks_contexts() -> st.SearchStrategy[DisksContext]:

@@ -25,7 +25,7 @@ def test_equal_disks_have_no_differences() -> None:
     ("other", "path"),
     [
         (DisksContext((attrs.evolve(DISK, files=(DiskFile("/d.qcow2", 196616, 2),)),)), "disks[virtio0].files"),
-        (DisksContext((attrs.evolve(DISK, overlay="/o"),)), "disks[virtio0].overlay"),
+        (DisksContext((attrs.evolve(DISK, overlay=DiskFile("/o")),)), "disks[virtio0].overlay"),
         (attrs.evolve(CONTEXT, moved_on=True), "moved_on"),
     ],
 )

@@ -12,11 +12,11 @@ from helpers.record_road import Road, accepted_cuts
 
 (TYPE,) = domctx_record_types()
 ROAD = Road(TYPE)
-CONTEXT = DisksContext((Disk("virtio0", "qcow2", (DiskFile("/d.qcow2", 196616, 1_000_000_000),), "/d.1.qcow2"),))
+CONTEXT = DisksContext((Disk("virtio0", "qcow2", (DiskFile("/d.qcow2", 196616, 1_000_000_000),), DiskFile("/o", 9)),))
 BODY = bytes.fromhex(
     "a2"
     "65 6469736b73 81 84"  # disks: one list of four
-    "67 76697274696f30  65 71636f7732  6a 2f642e312e71636f7732"  # virtio0, qcow2, /d.1.qcow2
+    "67 76697274696f30  65 71636f7732  83 62 2f6f 09 f6"  # virtio0, qcow2, an overlay without a time
     "81 83 68 2f642e71636f7732 1a 00030008 1a 3b9aca00"  # /d.qcow2, its size and time
     "68 6d6f7665645f6f6e f4"  # moved_on: false
 )

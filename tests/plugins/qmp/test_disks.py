@@ -107,7 +107,7 @@ def test_overlays_keep_the_disks_as_they_were(folder: Path, qemu: RealQemu, moni
     assert not state.context.moved_on
     noted = {file.path: file for disk in state.context.disks for file in disk.files}
     assert list(noted) == [str(folder / name) for name in ("d.qcow2", "base.qcow2", "sub/r.img")]
-    overlays = [Path(disk.overlay or "") for disk in state.context.disks]
+    overlays = [Path(disk.overlay.path) for disk in state.context.disks if disk.overlay is not None]
     assert [path.parent for path in overlays] == [folder, folder / "sub"]
     qemu.qmp("cont")
     for disk in live_disks(monitor):

@@ -1,0 +1,94 @@
+"""The states of a machine on its way into a QEMU: each is put into the stream as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import attrs
+
+from domctx.api import RamBlock
+from domctx.errors import DomainError
+from domctx.states import DeviceSection, ForeignPart, PageBatch
+from domctx_qemu_stream.compose import Composer
+
+
+class Stream(Protocol):
+    """What is composed while states arrive."""
+
+    blocks: Sequence[RamBlock]
+
+    @property
+    def composer(self) -> Composer:
+        """The composer; QEMU begins to load when it is first asked for."""
+
+
+@attrs.frozen(eq=False)
+class ArrivingMemory:
+    """MEMORY whose pages go on at once; they cannot be read again."""
+
+    _stream: Stream
+
+    @property
+    def blocks(self) -> Sequence[RamBlock]:
+        """The blocks of the image."""
+        return self._stream.blocks
+
+    def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
+        """Raises DomainError."""
+        raise DomainError("the pages of a QEMU that is being loaded cannot be read")
+
+    def read(self, block: int, first: int, count: int) -> PageBatch:
+        """Raises DomainError."""
+        raise DomainError("the pages of a QEMU that is being loaded cannot be read")
+
+    def store(self, batch: PageBatch) -> None:
+        """Send a batch. Raises DomainError where it does not fit, or QEMU takes no more."""
+        self._stream.composer.pages(batch)
+
+
+class ArrivingDevices:
+    """DEVICES whose sections go on at once; which they were is kept without their octets."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def sections(self) -> Sequence[DeviceSection]:
+        """None: they are sent, and not kept."""
+        return ()
+
+    def store(self, section: DeviceSection) -> None:
+        """Send a section; a guest that ran does not run before everything is right."""
+        self._stream.composer.device(standing(section))
+
+
+class ArrivingTail:
+    """FOREIGN_TAIL whose parts go on at once."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def parts(self) -> Sequence[ForeignPart]:
+        """None: they are sent, and not kept."""
+        return ()
+
+    def store(self, part: ForeignPart) -> None:
+        """Send a part."""
+        self._stream.composer.tail(part)
+
+
+GLOBAL_STATE = "globalstate"
+RUNNING, PAUSED = b"running\0", b"paused\0"
+COUNT, NAME = 4, 100
+"""Octets of the length, and of the name, of a run state in its section (formats/qemu.md 1.8)."""
+
+
+def standing(section: DeviceSection) -> DeviceSection:
+    """The section itself; of the run state of a guest that ran, one that has QEMU keep it paused until ``cont``."""
+    name = section.octets[COUNT:]
+    if section.name != GLOBAL_STATE or len(name) != NAME or not name.startswith(RUNNING):
+        return section
+    octets = len(PAUSED).to_bytes(COUNT, "big") + PAUSED.ljust(NAME, b"\0")
+    return attrs.evolve(section, octets=octets)

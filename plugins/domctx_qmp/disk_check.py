@@ -1,0 +1,92 @@
+"""Whether a QEMU that is loaded has the disks that the state belongs to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from domctx.errors import DomainError
+from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
+from domctx_qmp.disks import told
+from domctx_qmp.live_disks import LiveDisk, live_disks
+
+if TYPE_CHECKING:
+    from domctx_qmp.monitor import Monitor
+
+
+class CheckedDisks(StoredDisks):
+    """DISKS of a QEMU that is loaded: what is stored is compared with its disks at once."""
+
+    def __init__(self, live: Callable[[], Monitor], note: Callable[[str], None], *, force: bool) -> None:
+        super().__init__()
+        self._live, self._note, self._force = live, note, force
+
+    def store(self, context: DisksContext) -> None:
+        """Raises DomainError, naming it, for a disk that changed since the save, unless that is forced."""
+        super().store(context)
+        monitor = self._live()
+        live = live_disks(monitor)
+        for disk in context.disks:
+            found = _counterpart(disk, live)
+            if found is None:
+                self._note(f"disk {disk.name} of the image is none of those that QEMU writes to")
+                continue
+            changed = next(_changed(disk, found), None)
+            if changed is not None and not self._force:
+                raise _refused(monitor, disk, *changed)
+            if changed is not None:
+                self._note(f"disk {disk.name}: {changed[0].path} changed since the save, and is used all the same")
+            elif not any(_same(file.path, name) for file in disk.files[:1] for name in found.files):
+                self._note(
+                    f"disk {disk.name} is {found.files[0]}, and was {disk.files[0].path}: nothing tells whether it is"
+                    " as it was when the machine was saved"
+                )
+            elif disk.overlay is not None and _same(found.files[0], disk.files[0].path):
+                self._note(
+                    f"disk {disk.name}: the guest writes to {disk.files[0].path}; {disk.overlay.path} is based on that,"
+                    " and worth nothing from now on"
+                )
+
+
+def _counterpart(disk: Disk, live: list[LiveDisk]) -> LiveDisk | None:
+    """The disk that QEMU has in its place: of its name, else with one of its files."""
+    for found in live:
+        if found.name == disk.name:
+            return found
+    own = disk.files[0].path
+    return next((found for found in live if any(_same(own, name) for name in found.files)), None)
+
+
+def _changed(disk: Disk, live: LiveDisk) -> Iterator[tuple[DiskFile, DiskFile]]:
+    """The files of a disk that QEMU uses and that are not as noted: what was noted, and what is there."""
+    noted = [*disk.files, *([disk.overlay] if disk.overlay is not None else [])]
+    for file in noted:
+        if file.mtime is not None and any(_same(file.path, name) for name in live.files):
+            now = told(file.path)
+            if (now.size, now.mtime) != (file.size, file.mtime):
+                yield file, now
+
+
+def _same(a: str, b: str) -> bool:
+    """Whether two names are of one file."""
+    try:
+        return a == b or os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
+def _refused(monitor: Monitor, disk: Disk, was: DiskFile, now: DiskFile) -> DomainError:
+    return DomainError(
+        f"disk {disk.name} changed since the save: its {was.path} is not what the machine's state belongs to",
+        file=monitor.name,
+        expected=_stamp(was),
+        got=_stamp(now),
+        hint="load over a copy of that time; --force-disks loads all the same, and may ruin its file systems",
+    )
+
+
+def _stamp(file: DiskFile) -> str:
+    if file.mtime is None:
+        return "no file"
+    return f"0x{file.size:x} octets of {file.mtime // 10**9}.{file.mtime % 10**9:09} s"
