@@ -43,6 +43,10 @@ class Estimate:
     """How many rows of DIRECTORY they take: the numbers that are possible."""
 
 
+Sizes = Callable[[bool], Sequence[Estimate]]
+"""Gives what the records will take; from a sample too where it is called with True."""
+
+
 def save(
     domain: Domain,
     sink: Sink,
@@ -51,16 +55,22 @@ def save(
     *,
     images: Images = Images.DOMCTX,
     drop: Sequence[str] = (),
+    check: Callable[[Sizes], None] | None = None,
 ) -> None:
     """Save ``domain`` to ``sink`` while it is paused, and give it back in the run state in which it was found.
 
-    Raises DomctxError; the sink then holds a stream without END, which no reader accepts.
+    ``check`` is called when the domain is paused and nothing is written yet: it may ask for the sizes that the records
+    will take, and what it raises ends the save. Raises DomctxError; the sink then holds a stream without END, which no
+    reader accepts.
     """
     registry.manager.refuse_broken()
     with running(operation) as operation:
         domain.pause()
         try:
-            _save(domain, sink, registry, operation, images, drop)
+            planned = _Plan.of(domain, registry, operation, images, drop)
+            if check is not None:
+                check(planned.estimates)
+            _save(planned, sink)
         finally:
             domain.unpause()
 
@@ -72,18 +82,61 @@ def tell_saved(domain: Domain) -> None:
         saved()
 
 
-def _save(
-    domain: Domain, sink: Sink, registry: Registry, operation: Operation, images: Images, drop: Sequence[str]
-) -> None:
-    planned = plan(domain, registry, operation, images=images, drop=drop)
-    context = context_for(domain, registry, planned, operation)
-    digests = GroupDigests() if images is Images.DOMCTX else None
+@attrs.frozen
+class _Plan:
+    """What a save writes, found out once while the domain is paused."""
+
+    domain: Domain
+    registry: Registry
+    operation: Operation
+    images: Images
+    planned: Sequence[Planned]
+    carried: Sequence[Carried]
+
+    @classmethod
+    def of(cls, domain: Domain, registry: Registry, operation: Operation, images: Images, drop: Sequence[str]) -> _Plan:
+        planned = plan(domain, registry, operation, images=images, drop=drop)
+        return cls(domain, registry, operation, images, planned, _carried_to(images, domain, operation))
+
+    @property
+    def in_order(self) -> list[Planned | Carried]:
+        """Everything in ascending type code."""
+        return sorted([*self.planned, *self.carried], key=lambda item: item.code)
+
+    def context(self, *, dry_run: bool = False) -> HandlerContext:
+        """The context of the save handlers."""
+        return context_for(self.domain, self.registry, self.planned, self.operation, dry_run=dry_run)
+
+    def manifest(self) -> bytes:
+        """The body of MANIFEST."""
+        return manifests.encode(describe(self.domain, self.planned, self.carried))
+
+    def estimates(self, sample: bool = False) -> list[Estimate]:
+        """What the records will take, by type; see ``dry_run``."""
+        context = self.context(dry_run=True)
+        found = [Estimate("START", record_size(START_BODY.size), exact=True)]
+        if self.images is Images.DOMCTX:
+            found.append(Estimate("MANIFEST", record_size(len(self.manifest())), exact=True))
+        for item in self.in_order:
+            if isinstance(item, Carried):
+                found.append(_carried(item))
+            elif self.domain.one_pass:
+                found.append(_bound(item, context))
+            else:
+                found.append(estimate(item, context, sample=sample))
+        if self.images is Images.DOMCTX:
+            found.append(_directory_size(found))
+        return [*found, Estimate("END", record_size(0), exact=True)]
+
+
+def _save(planned: _Plan, sink: Sink) -> None:
+    context = planned.context()
+    digests = GroupDigests() if planned.images is Images.DOMCTX else None
     stream = StreamWriter(sink, digests)
     _record(stream, TYPE_START, START_BODY.pack(*XEN_VERSION))
-    carried = _carried_to(images, domain, operation)
     if digests is not None:
-        _record(stream, TYPE_MANIFEST, manifests.encode(describe(domain, planned, carried)))
-    for item in _in_order(planned, carried):
+        _record(stream, TYPE_MANIFEST, planned.manifest())
+    for item in planned.in_order:
         if isinstance(item, Planned):
             write_type(stream, item, context)
         else:
@@ -100,10 +153,6 @@ def _carried_to(images: Images, domain: Domain, operation: Operation) -> list[Ca
         return carried_by(domain)
     leave_carried(domain, operation)
     return []
-
-
-def _in_order(planned: Sequence[Planned], carried: Sequence[Carried]) -> list[Planned | Carried]:
-    return sorted([*planned, *carried], key=lambda item: item.code)
 
 
 def context_for(
@@ -166,25 +215,29 @@ def dry_run(
     drop: Sequence[str] = (),
     sample: bool = False,
 ) -> list[Estimate]:
-    """What a save would take, by record type, without doing its work: the same road into a counting sink."""
+    """What a save would take, by record type, without doing its work: the same road into a counting sink.
+
+    A domain that passes once is not even paused: only the bounds are told that its types declare.
+    """
     registry.manager.refuse_broken()
     with running(operation) as operation:
+        if domain.one_pass:
+            return _Plan.of(domain, registry, operation, images, drop).estimates()
         domain.pause()
         try:
-            planned = plan(domain, registry, operation, images=images, drop=drop)
-            carried = _carried_to(images, domain, operation)
-            context = context_for(domain, registry, planned, operation, dry_run=True)
-            found = [Estimate("START", record_size(START_BODY.size), exact=True)]
-            if images is Images.DOMCTX:
-                manifest = len(manifests.encode(describe(domain, planned, carried)))
-                found.append(Estimate("MANIFEST", record_size(manifest), exact=True))
-            for item in _in_order(planned, carried):
-                found.append(_carried(item) if isinstance(item, Carried) else estimate(item, context, sample=sample))
-            if images is Images.DOMCTX:
-                found.append(_directory_size(found))
-            return [*found, Estimate("END", record_size(0), exact=True)]
+            return _Plan.of(domain, registry, operation, images, drop).estimates(sample)
         finally:
             domain.unpause()
+
+
+def _bound(item: Planned, context: HandlerContext) -> Estimate:
+    """What can be told of a state that passes once: the bound that its type declares, else nothing."""
+    kind, own = item.bound.type, context.of(item.bound.type)
+    max_size = kind.max_size
+    if max_size is None or item.bound.saving.nest.transforms:
+        return Estimate(kind.name, 0, exact=False, groups=range(2))
+    size = guard(lambda: max_size(item.state, own), item.bound.suspects)
+    return Estimate(kind.name, size, exact=False, groups=range(_groups(size).stop))
 
 
 def estimate(item: Planned, context: HandlerContext, *, sample: bool = False) -> Estimate:

@@ -15,7 +15,7 @@ from domctx.api import Context, Images, Option, RecordWriter, StateKey
 from domctx.context import Operation
 from domctx.errors import DomainError, DomctxError, PluginError
 from domctx.hookspecs import hookimpl
-from domctx.save import dry_run, save
+from domctx.save import Sizes, dry_run, save
 from domctx.sinks import BytesSink, FileSink
 from domctx.testing.streams import split
 from domctx.wire import TYPE_MANIFEST, TYPE_START
@@ -140,6 +140,44 @@ def test_samples_are_taken_when_they_are_asked_for() -> None:
     assert all(row.sampled is None for row in dry_run(domain, toy_registry()))
     bare = one_type(toy(toys.BULK_CODE, estimate_size=None))
     assert all(row.sampled is None for row in dry_run(domain, bare, sample=True))
+
+
+class OnePass(ToyDomain):
+    """A machine whose states pass once."""
+
+    one_pass = True
+
+
+def test_of_a_domain_that_passes_once_only_bounds_are_told() -> None:
+    """Those that types declare, without asking its states for anything else; it is not even paused."""
+    held: dict[StateKey[Any], Any] = {toys.NOTES: toys.Notes([b"12345"]), toys.BULK: toys.Bulk(1 << 20)}
+    for sample in (False, True):
+        domain = OnePass(held)
+        told = {row.record: row for row in dry_run(domain, toy_registry(), sample=sample)}
+        assert (told["NOTES"].octets, told["NOTES"].exact) == (0, False)
+        assert (told["BULK"].octets, told["BULK"].exact, told["BULK"].sampled) == ((1 << 20) + 24, False, None)
+        assert domain.events == []
+    doubled = {row.record: row for row in dry_run(OnePass(held), toy_registry(**{"acme:double": toy_transform}))}
+    assert (doubled["BULK"].octets, doubled["BULK"].exact) == (0, False)
+    real = saved(toy_registry(), held)
+    assert len(split(real)[-2].octets()) <= told["DIRECTORY"].octets
+
+
+def test_sizes_are_asked_for_while_the_domain_stands() -> None:
+    """Before anything is written, in the one pause of the save; who finds them wrong ends it."""
+    domain, sink = ToyDomain(states()), BytesSink()
+
+    def refuse(sizes: Sizes) -> None:
+        assert domain.events == ["pause"]
+        assert [row.record for row in sizes(True)][:2] == ["START", "MANIFEST"]
+        raise DomainError("no room")
+
+    with pytest.raises(DomainError, match="no room"):
+        save(domain, sink, toy_registry(), check=refuse)
+    assert domain.events == ["pause", "unpause"]
+    assert not sink.octets
+    save(domain, sink, toy_registry(), check=lambda sizes: None)
+    assert settled(bytes(sink.octets)) == settled(saved(toy_registry(), states()))
 
 
 def test_what_a_transform_writes_is_counted() -> None:

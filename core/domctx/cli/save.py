@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +16,6 @@ from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE
 from domctx.save import Estimate, dry_run, save, tell_saved
 from domctx.sinks import FileSink
-
-if TYPE_CHECKING:
-    from domctx.registry import Registry
 
 
 @click.command("save")
@@ -86,19 +82,12 @@ def write_image(
             sink.close()
             tell_saved(domain)
             return
-        sizes = functools.partial(_sizes, domain, registry, operation, images, drop)
-        check_room(path, sizes, operation)
         with publish(path, force=operation.force) as file:
             sink = FileSink(file.fileno(), path)
-            save(domain, sink, registry, operation, images=images, drop=drop)
+            check = functools.partial(check_room, path, operation=operation)
+            save(domain, sink, registry, operation, images=images, drop=drop, check=check)
             sink.close()
         tell_saved(domain)
-
-
-def _sizes(
-    domain: Domain, registry: Registry, operation: Operation, images: Images, drop: tuple[str, ...], sample: bool
-) -> list[Estimate]:
-    return dry_run(domain, registry, operation, images=images, drop=drop, sample=sample)
 
 
 def _print(session: Session, estimates: list[Estimate], as_json: bool) -> None:

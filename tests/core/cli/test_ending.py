@@ -72,10 +72,10 @@ def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals, code: int
     if old is not None:
         (folder / "a.dctx").write_bytes(old)
     with held(folder, "--force", "a.dctx") as process:
-        assert events(folder) == ["pause", "unpause", "pause"]
+        assert events(folder) == ["pause"]
         process.send_signal(number)
         assert process.wait(20) == code
-    assert events(folder) == ["pause", "unpause"] * 2 + ["close"]
+    assert events(folder) == ["pause", "unpause", "close"]
     assert names(folder) == (["m.toy"] if old is None else ["a.dctx", "m.toy"])
     if old is not None:
         assert (folder / "a.dctx").read_bytes() == old
@@ -135,7 +135,7 @@ def test_a_disk_that_refuses(folder: Path, old: bytes | None) -> None:
     assert done.returncode == 6
     assert done.stderr == "domctx: a.dctx in BULK: File too large\n  free some space, and try again\n"
     assert names(folder) == (["m.toy"] if old is None else ["a.dctx", "m.toy"])
-    assert events(folder) == ["pause", "unpause"] * 2 + ["close"]
+    assert events(folder) == ["pause", "unpause", "close"]
     if old is not None:
         assert (folder / "a.dctx").read_bytes() == old
 
