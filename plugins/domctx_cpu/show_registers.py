@@ -12,7 +12,7 @@ from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.errors import DomainError
 from domctx_x86.states import PHYSICAL, REGISTERS, PhysicalMemory
-from domctx_x86.vcpu import WIDE, Registers
+from domctx_x86.vcpu import ATTRIBUTES, WIDE, Registers
 from domctx_x86.walk import descriptors
 
 IN_A_ROW: Final = 4
@@ -49,7 +49,10 @@ def command(
 
 def described(registers: Registers) -> dict[str, Any]:
     """The registers as a JSON value: numbers in hexadecimal, by name; the APIC's as they are."""
-    value = attrs.asdict(registers) | {"cpl": registers.cpl}
+    segments = {
+        name: attrs.evolve(segment, flags=segment.flags & ATTRIBUTES) for name, segment in registers.segments.items()
+    }
+    value = attrs.asdict(attrs.evolve(registers, segments=segments)) | {"cpl": registers.cpl}
     value["fpu"] = [{"mantissa": mantissa, "exponent": exponent} for mantissa, exponent in registers.fpu]
     found: dict[str, Any] = _hexed(value)
     return found | {"apic": registers.apic}
@@ -85,7 +88,7 @@ def lines(registers: Registers) -> Iterator[str]:
     for name, segment in registers.segments.items():
         yield (
             f"{name:4} {segment.selector:04x} base {segment.base:0{digits}x} "
-            f"limit {segment.limit:08x} flags {segment.flags:08x}"
+            f"limit {segment.limit:08x} flags {segment.flags & ATTRIBUTES:08x}"
         )
     yield from _rows(registers.control, digits)
     yield from _rows({f"dr{number}": value for number, value in enumerate(registers.debug)}, digits)

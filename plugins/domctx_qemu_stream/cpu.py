@@ -18,8 +18,6 @@ SEGMENTS: Final = ("es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr", "gdt", "idt"
 LONG_MSRS: Final = ("efer", "star", "lstar", "cstar", "fmask", "kernelgsbase")
 EFER32: Final = b"\x05\x0acpu/efer32\x00\x00\x00\x01"
 """The head of the subsection in which 32-bit emulators keep EFER."""
-ATTRIBUTES: Final = 0x00F0_FF00
-"""The bits of a segment's flags that mean something: those of the descriptor's second word."""
 MCE_BANKS: Final = 40
 
 
@@ -45,7 +43,7 @@ class _Reader:
 
     def segment(self) -> Segment:
         """A segment register."""
-        return Segment(self.number(4), self.number(self.long), self.number(4), self.number(4) & ATTRIBUTES)
+        return Segment(self.number(4), self.number(self.long), self.number(4), self.number(4))
 
     def vector(self) -> int:
         """128 bits: two numbers of 64, the low one first."""

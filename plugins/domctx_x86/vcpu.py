@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -10,9 +11,17 @@ WIDE, NARROW = "x86_64", "i386"
 """``Registers.architecture`` of a vCPU with registers of 64 bits, and of one with registers of 32."""
 
 
+ATTRIBUTES: Final = 0x00FF_FF00
+"""The bits of a segment's flags that are no part of its base: those that ``info registers`` of QEMU prints."""
+
+
 @attrs.frozen
 class Segment:
-    """A segment register, or GDT and IDT, of which base and limit count; ``flags`` as in a descriptor's second word."""
+    """A segment register, or GDT and IDT, of which base and limit count.
+
+    ``flags`` are as in a descriptor's second word, as the source has them: of the bits that are part of the base a
+    source may tell anything.
+    """
 
     selector: int
     base: int

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domctx_x86.vcpu import Registers
+from domctx_x86.vcpu import ATTRIBUTES, Registers
 
 SEGMENT = re.compile(r"^(ES|CS|SS|DS|FS|GS|LDT|TR) ?=([0-9a-f]{4}) ([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{8})", re.M)
 TABLE = re.compile(r"^(GDT|IDT)= +([0-9a-f]+) ([0-9a-f]{8})", re.M)
@@ -44,7 +44,7 @@ def expected(text: str) -> Iterator[tuple[str, int, int]]:
         yield f"{low}.selector", int(selector, 16), 16
         yield f"{low}.base", int(base, 16), 4 * len(base)
         yield f"{low}.limit", int(limit, 16), 32
-        yield f"{low}.flags", int(flags, 16) & 0x00F0_FF00, 32
+        yield f"{low}.flags", int(flags, 16), 32
     for name, base, limit in TABLE.findall(text):
         yield f"{name.lower()}.base", int(base, 16), 4 * len(base)
         yield f"{name.lower()}.limit", int(limit, 16), 32
@@ -67,6 +67,7 @@ def told(registers: Registers) -> dict[str, int]:
     for name, segment in registers.segments.items():
         for part in ("selector", "base", "limit", "flags"):
             values[f"{name}.{part}"] = getattr(segment, part)
+        values[f"{name}.flags"] &= ATTRIBUTES
     values |= {f"dr{number}": value for number, value in enumerate(registers.debug)}
     values |= {f"xmm{number}": value for number, value in enumerate(registers.xmm)}
     values |= {f"fpr{number}": mantissa << 16 | exponent for number, (mantissa, exponent) in enumerate(registers.fpu)}
