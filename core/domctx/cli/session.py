@@ -227,10 +227,11 @@ class Session:
             complain(f"domctx: {text}")
 
     def print_json(self, value: Any) -> None:
-        """Print a JSON value. Raises DomainError where it cannot be written."""
+        """Print a JSON value, on many lines for people at a terminal. Raises DomainError where it cannot be written."""
         import json
 
-        self._say(json.dumps(value, indent=2, sort_keys=False))
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._say(json.dumps(value, indent=2 if terminal else None))
 
     def _say(self, text: str) -> None:
         try:

@@ -43,7 +43,7 @@ def command(
     if wanted is not None:
         found = show_derived(domain, session.registry, operation, wanted, instance)
     if found is None:
-        found = show(as_image(session, domain, operation), wanted, instance)
+        found = show(as_image(session, domain, operation, wanted), wanted, instance)
     records = (attrs.asdict(shown) for shown in found)
     if as_json:
         session.print_json({"file": file, "records": list(records)})
@@ -67,20 +67,34 @@ def _wanted(text: str | None) -> tuple[str | None, int | None]:
         raise UsageError(f"{number!r} is not an instance", hint="write TYPE:NUMBER, for instance CPU:0") from None
 
 
-def as_image(session: Session, domain: Domain, operation: Operation) -> ImageDomain:
-    """The domain itself where it is an image; else an image of it, saved to a file that has no name."""
+def as_image(session: Session, domain: Domain, operation: Operation, wanted: str | None = None) -> ImageDomain:
+    """The domain itself where it is an image; else an image of it, saved to a file that has no name.
+
+    Where one type is ``wanted`` and the domain has its state, of that state alone.
+    """
     if isinstance(domain, ImageDomain):
         return domain
     try:
-        with tempfile.NamedTemporaryFile() as file:
+        drop = _others(session, domain, wanted)
+        note = None if drop else operation.note  # nobody has to be told what was left out
+        with tempfile.NamedTemporaryFile() as file, Operation(operation.given, note=note) as saving:
             sink = FileSink(file.fileno(), file.name)
-            save(domain, sink, session.registry, operation)
+            save(domain, sink, session.registry, saving, drop=drop)
             sink.close()
             image = open_image(file.name)
     except OSError as error:
         raise refused(error, tempfile.gettempdir()) from error
     session.on_exit(image.close)
     return ImageDomain(image, session.registry, operation)
+
+
+def _others(session: Session, domain: Domain, wanted: str | None) -> list[str]:
+    """The states of a domain that are not those of a type; none where it has no such state."""
+    bound = session.registry.named(wanted) if wanted is not None else None
+    owned = domain.owned_states()
+    if bound is None or bound.type.state not in owned:
+        return []
+    return [key.name for key in owned if key != bound.type.state]
 
 
 def lines(value: Any, indent: str) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -111,25 +110,3 @@ def test_each_entry_point_is_cheap(target: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
     assert found & (HEAVY | {"click", "backports.zstd", "compression.zstd"}) == set()
-
-
-def seconds(*commands: list[str]) -> list[float]:
-    """The least time that each of some commands takes, taken in turns."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    best = [60.0] * len(commands)
-    for _ in range(15):
-        for index, command in enumerate(commands):
-            start = time.perf_counter()
-            subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-            best[index] = min(best[index], time.perf_counter() - start)
-    return best
-
-
-def test_start_up(folder: Path) -> None:
-    """``--version`` within twice an empty interpreter; ``info`` within eight times (six is what it takes)."""
-    main = [sys.executable, "-m", "domctx.cli.main"]
-    empty, version, info = seconds(
-        [sys.executable, "-c", "pass"], [*main, "--version"], [*main, "info", str(folder / "a.dctx")]
-    )
-    assert version < 2 * empty
-    assert info < 8 * empty

@@ -90,11 +90,19 @@ def test_notes(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> N
     assert capfdbinary.readouterr() == (b"", b"domctx: heard\n")
 
 
-def test_output(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Lines are printed as they may go to a terminal; JSON keeps its order."""
+def test_output(
+    session: Session, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are printed as they may go to a terminal; JSON keeps its order, and has lines where people read it."""
     session.echo("a\x1bb")
     session.print_json({"b": 1, "a": [2]})
-    assert capfdbinary.readouterr().out == b'a\\x1bb\n{\n  "b": 1,\n  "a": [\n    2\n  ]\n}\n'
+    assert capfdbinary.readouterr().out == b'a\\x1bb\n{"b": 1, "a": [2]}\n'
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    session.print_json({"b": 1, "a": [2]})
+    assert terminal.getvalue() == '{\n  "b": 1,\n  "a": [\n    2\n  ]\n}\n'
+    monkeypatch.setattr(sys, "stdout", None)
+    session.print_json({})
 
 
 def test_output_that_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

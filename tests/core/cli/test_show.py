@@ -68,6 +68,17 @@ def test_wrong_use(cli: Cli, arguments: list[str], code: int, message: str) -> N
     assert message in ran.err
 
 
+def test_one_type_of_what_is_no_image(cli: Cli) -> None:
+    """Only its state is saved to be shown, and nobody is told of the others; a type that is not there is refused."""
+    machine = cli.machine(states={toys.DIAL: toys.Dial(toys.DialBody(7)), toys.CLOCK: toys.Clock(5)})
+    ran = cli("show", machine, "DIAL")
+    assert (ran.code, ran.err) == (0, "")
+    assert "value: 7" in ran.out
+    assert "ticks" not in ran.out
+    ran = cli("show", machine, "NOTES")
+    assert (ran.code, "the file has DIAL, CLOCK" in ran.err) == (2, True)
+
+
 def test_damage_is_noted(cli: Cli) -> None:
     """And shown."""
     octets = bytearray(vendor_image())
