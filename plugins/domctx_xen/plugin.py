@@ -4,11 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Format
+from domctx.api import Domain, Format, FormatContext, Option, Sink
 from domctx.hookspecs import hookimpl
+
+SCHEME = "xen"
+XL_MAGIC = b"Xen saved domain, xl format\n \0 \r"
+LIBXL_MAGIC = b"LibxlFmt"
+LIBXC_MAGIC = b"\xff" * 8 + b"XENF"
+
+
+def open_(path: str, context: FormatContext) -> Domain:
+    """An opened stream as a Domain. Raises DomctxError where its headers cannot be read."""
+    from domctx_xen.domain import open_domain
+
+    return open_domain(path, context)
+
+
+def write(source: Domain, sink: Sink, context: FormatContext) -> None:
+    """Write a domain as a stream. Raises DomainError for what no stream can hold."""
+    from domctx_xen import writer
+
+    writer.write(source, sink, context)
 
 
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
-    """None yet."""
-    return []
+    """``xen:``."""
+    return [
+        Format(
+            scheme=SCHEME,
+            summary="Xen's streams of today: files of xl save, and the libxl and libxc streams in them",
+            magics=((0, XL_MAGIC), (0, LIBXL_MAGIC), (0, LIBXC_MAGIC)),
+            open=open_,
+            write=write,
+            options=(
+                Option(
+                    "framing",
+                    str,
+                    "what to write around the libxc stream; by default as it was found, else nothing",
+                    choices=("libxc", "libxl", "xl"),
+                ),
+                Option(
+                    "version",
+                    str,
+                    "of the libxc stream to write; by default as it was found, else 3",
+                    choices=("2", "3", "4"),
+                ),
+            ),
+        )
+    ]
+
+

@@ -1,0 +1,199 @@
+"""FOREIGN_HEAD and FOREIGN_TAIL of a stream: every record that no state holds, and the places of those that states do.
+
+A part is a record as it stands, or the place of a record that states hold. Of the latter the octets are what the record
+has beyond what the states make of it (reserved fields and padding that are not zero): the exclusive or of both; none
+where there is nothing beyond, as should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, overload
+
+import attrs
+
+from domctx.errors import DomainError, RecordError
+from domctx.states import ForeignPart
+from domctx_xen.bodies import PARTS, States, body_of, record_of
+from domctx_xen.content import is_held
+from domctx_xen.files import StreamFile
+from domctx_xen.layout import (
+    CHECKPOINT,
+    CHECKPOINT_END,
+    END,
+    LIBXC_NAMES,
+    LIBXL_END,
+    P2M_FRAMES,
+    SCHEME,
+    VCPU_BASIC,
+    libxc_name,
+    libxl_name,
+)
+from domctx_xen.record import Element, Key
+from domctx_xen.walk import Walk
+
+XL_HEADER: Final = "xl header"
+LIBXL_HEADER: Final = "libxl header"
+LIBXC_HEADERS: Final = "libxc headers"
+LIBXC: Final = "libxc "
+LIBXL: Final = "libxl "
+PLACE: Final = "place of libxc "
+BEHIND: Final = "behind the stream"
+PIECE: Final = 1 << 20
+"""Octets of one part; a longer record is cut into several."""
+_PLACED: Final = re.compile(re.escape(PLACE) + r"([A-Z0-9_]+)(?:\[([0-9]{1,10})\])?", re.ASCII)
+_TYPES: Final = {name: code for code, name in LIBXC_NAMES.items()}
+_BY_VCPU: Final = (VCPU_BASIC, *PARTS)
+
+
+class Place(NamedTuple):
+    """Where a record stands that states hold; ``vcpu`` is 0 where it is not about a vCPU."""
+
+    type: int
+    vcpu: int = 0
+
+
+def place_name(place: Place) -> str:
+    """How the part is called that marks a place."""
+    return f"{PLACE}{libxc_name(place.type)}" + (f"[{place.vcpu}]" if place.type in _BY_VCPU else "")
+
+
+def place_named(name: str) -> Place | None:
+    """The place that a part of that name marks; None where it marks none."""
+    found = _PLACED.fullmatch(name)
+    code = _TYPES.get(found[1]) if found is not None else None
+    return Place(code, int(found[2] or 0)) if found is not None and code is not None else None
+
+
+@attrs.frozen
+class Stretch:
+    """A part that stands in the file as it is."""
+
+    name: str
+    start: int
+    stop: int
+
+
+class Parts(Sequence[ForeignPart]):
+    """FOREIGN_HEAD or FOREIGN_TAIL of a file: what stands in it is read when it is asked for."""
+
+    def __init__(self, file: StreamFile, parts: Iterable[ForeignPart | Stretch]) -> None:
+        self._file, self._parts = file, tuple(parts)
+
+    @property
+    def parts(self) -> Sequence[ForeignPart]:
+        """The parts, in the stream's order."""
+        return self
+
+    def store(self, part: ForeignPart) -> None:
+        """Raises DomainError."""
+        raise DomainError("an opened file takes no parts", file=self._file.name)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> ForeignPart: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ForeignPart]: ...
+    def __getitem__(self, index: int | slice) -> ForeignPart | Sequence[ForeignPart]:
+        found = self._parts[index]
+        return [self._part(each) for each in found] if isinstance(found, tuple) else self._part(found)
+
+    def _part(self, part: ForeignPart | Stretch) -> ForeignPart:
+        if isinstance(part, ForeignPart):
+            return part
+        octets = self._file.take(part.start, part.stop - part.start, part.name)
+        return ForeignPart(SCHEME, part.name, octets)
+
+
+def head_parts(walk: Walk, states: States) -> Parts:
+    """What stands before the first page."""
+    return Parts(walk.file, _head(walk, states))
+
+
+def tail_parts(walk: Walk, states: States) -> Parts:
+    """What stands behind the last page, and behind the stream."""
+    return Parts(walk.file, _tail(walk, states))
+
+
+def _head(walk: Walk, states: States) -> Iterator[ForeignPart | Stretch]:
+    heads, libxc = walk.heads, walk.headers
+    if heads.xl is not None:
+        yield ForeignPart(SCHEME, XL_HEADER, heads.xl.octets)
+    if heads.libxl is not None:
+        yield ForeignPart(SCHEME, LIBXL_HEADER, heads.libxl.octets)
+    elements = list(walk.epochs.before.values())
+    yield from _elements(walk, (each for each in elements if each.libxl), states)
+    yield ForeignPart(SCHEME, LIBXC_HEADERS, libxc.octets)
+    yield from _elements(walk, (each for each in elements if not each.libxl), states)
+
+
+def _tail(walk: Walk, states: States) -> Iterator[ForeignPart | Stretch]:
+    yield from _elements(walk, _plain(walk), states)
+    if walk.lost is None:
+        yield from _stretches(BEHIND, walk.end, walk.file.size)
+
+
+def _plain(walk: Walk) -> list[Element]:
+    """The records behind memory as they would stand in a plain stream: no checkpoint, and each layer's END last."""
+    if not walk.checkpoints:
+        return list(walk.epochs.behind.values())
+    found: dict[Key, Element] = {}
+    for element in walk.epochs.behind.values():
+        if element.type == (CHECKPOINT_END if element.libxl else CHECKPOINT):
+            element = attrs.evolve(element, type=LIBXL_END if element.libxl else END)
+        place = -1 - len(found) if element.type not in (LIBXL_END, END) else 0
+        found.setdefault((element.libxl, element.type, place), element)
+    ends = {False: END, True: LIBXL_END}
+    return sorted(found.values(), key=lambda each: (each.libxl, each.type == ends[each.libxl]))
+
+
+def _elements(walk: Walk, elements: Iterable[Element], states: States) -> Iterator[ForeignPart | Stretch]:
+    for element in elements:
+        if is_held(element):
+            yield _placed(walk, element, states)
+        elif element.length:
+            name = f"{LIBXL}{libxl_name(element.type)}" if element.libxl else f"{LIBXC}{libxc_name(element.type)}"
+            yield from _stretches(name, element.offset, element.end)
+        else:
+            yield _empty(element)
+
+
+def _empty(element: Element) -> ForeignPart:
+    """A record without a body; END is made of a checkpoint's."""
+    name = f"{LIBXL}{libxl_name(element.type)}" if element.libxl else f"{LIBXC}{libxc_name(element.type)}"
+    return ForeignPart(SCHEME, name, record_of(element.type, b""))
+
+
+def _stretches(name: str, start: int, stop: int) -> Iterator[Stretch]:
+    for low in range(start, stop, PIECE):
+        yield Stretch(name, low, min(low + PIECE, stop))
+
+
+def _placed(walk: Walk, element: Element, states: States) -> ForeignPart:
+    vcpu = 0
+    if element.type in _BY_VCPU:
+        vcpu = int.from_bytes(walk.file.take(element.body, 4, element.name), "little")
+    return ForeignPart(SCHEME, place_name(Place(element.type, vcpu)), beyond(walk, element, vcpu, states))
+
+
+def beyond(walk: Walk, element: Element, vcpu: int, states: States) -> bytes:
+    """What a record that states hold has beyond them. Raises RecordError where it cannot be made again of them."""
+    body = body_of(element.type, vcpu, states)
+    made = record_of(element.type, body or b"")
+    if element.type == P2M_FRAMES and len(made) != element.end - element.offset:
+        return b""  # its frames came in more than one record: they go out in one
+    found = walk.file.take(element.offset, element.end - element.offset, element.name)
+    if len(found) != len(made):
+        raise RecordError("the record cannot be given back as it stands", offset=element.offset, record=element.name)
+    return different(found, made)
+
+
+def different(found: bytes, made: bytes) -> bytes:
+    """The exclusive or of two records of one length; nothing where they are the same."""
+    if found == made:
+        return b""
+    number = int.from_bytes(found, "little") ^ int.from_bytes(made, "little")
+    return number.to_bytes(len(found), "little")

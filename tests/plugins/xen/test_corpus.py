@@ -1,0 +1,139 @@
+"""The corpus of real Xen streams, and the truth that was recorded of each domain."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from domctx.cli.run import domctx
+from domctx.context import OpenContext, Operation
+from domctx.states import CLOCK, MEMORY, PAGE_TABLES
+from domctx_xen.domain import XenDomain, open_domain
+from helpers.xen_corpus import PAGE, STREAMS, XEN_TOOLS, XenCorpus, verify_stream_v2
+
+pytestmark = pytest.mark.corpus
+
+PLAIN = [name for name in STREAMS if "live" not in name and "remus" not in name]
+"""Streams in which no page comes twice."""
+UNSAVED = {"xen4.17-pvh-linux-40MiB": {0x10, 0x1DA1}}
+"""Pages that the saver did not list, and that Xen's tools could map all the same (check.json: only_in_core)."""
+
+
+@pytest.fixture(scope="module")
+def streams(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> XenCorpus:
+    """The streams, unpacked when they are asked for."""
+    return XenCorpus(corpus / "xen", tmp_path_factory.mktemp("xen"))
+
+
+def run(*arguments: object) -> str:
+    """A command that succeeds; what it wrote to standard output."""
+    result = CliRunner().invoke(domctx, [str(each) for each in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def opened(path: Path) -> XenDomain:
+    """A stream as a domain."""
+    return open_domain(str(path), OpenContext(Operation(), (), {}))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_memory_is_what_xens_tools_saw(name: str, streams: XenCorpus, tmp_path: Path) -> None:
+    """Every page stands at PFN x 4096 as it was dumped, but for page tables, in which PFNs stand for MFNs."""
+    run("extract", streams.path(name), "memory", "-o", tmp_path / "ram.raw")
+    wrong, known = [], 0
+    with (tmp_path / "ram.raw").open("rb") as file:
+        for pfn, page in streams.memory(name):
+            known += 1
+            file.seek(pfn * PAGE)
+            if file.read(PAGE) != page:
+                wrong.append(pfn)
+    truth = streams.check(name)
+    assert known == truth.get("core", {}).get("pages", 0)
+    tables = opened(streams.path(name)).state(PAGE_TABLES)
+    if tables is not None and tables.context is not None:
+        assert all(tables.context.types[pfn] for pfn in wrong)
+        assert len(wrong) == truth.get("core", {}).get("different", 0)
+    else:
+        assert set(wrong) == UNSAVED.get(name, set())
+
+
+def xorshift_page(marker: int) -> bytes:
+    """A page that the guest marked (corpus README)."""
+    found, x = b"XENLAB MARKER PAGE %05d of 00064" % marker, 0x9E3779B97F4A7C15 * (marker + 1) & (1 << 64) - 1
+    found = found.ljust(64, b"\0")
+    for _ in range(504 if marker % 2 else 16):
+        x ^= x << 13 & (1 << 64) - 1
+        x ^= x >> 7
+        x ^= x << 17 & (1 << 64) - 1
+        found += x.to_bytes(8, "little")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMS if "linux" in name or "live" in name or "remus" in name])
+def test_pages_that_the_guest_marked_are_where_it_said(name: str, streams: XenCorpus) -> None:
+    """Of live and checkpointed streams too, the marked pages hold what the guest wrote."""
+    memory = opened(streams.path(name)).state(MEMORY)
+    assert memory is not None
+    for marker, pfn in enumerate(streams.check(name)["markers"]["pfns"]):
+        page = memory.read(0, pfn, 1).pages.tobytes()
+        expected = xorshift_page(marker)
+        assert page[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_page_types_and_ends_are_as_an_independent_walk_found(name: str, streams: XenCorpus) -> None:
+    """Counts of page types, the last PFN, checkpoints, repeats, and where what counts ends."""
+    truth, domain = streams.check(name), opened(streams.path(name))
+    counts: Counter[str] = Counter()
+    for kind, count in zip(domain.runs.types.tolist(), domain.runs.counts.tolist(), strict=True):
+        counts[hex(kind)] += count
+    if not truth["truncated_at"]:
+        live = "live" in name  # of a page that was sent twice the truth counts both types
+        assert {kind: counts[kind] for kind in counts} == truth["page_types"] or live
+        assert domain.walk.pages.told - sum(counts.values()) == domain.walk.pages.runs.repeated
+        assert domain.walk.file.size - domain.walk.end == truth["trailing"]
+    assert domain.pages == truth["max_pfn"] + 1
+    assert domain.walk.checkpoints == truth["checkpoints"]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_becomes_an_image_and_the_same_stream_again(name: str, streams: XenCorpus, tmp_path: Path) -> None:
+    """The stream that is written of the image is the same octet for octet, or differs in repeats alone."""
+    source, image, goal = streams.path(name), tmp_path / "a.dctx", tmp_path / "y.xl"
+    run("convert", source, image)
+    run("verify", image)
+    run("convert", image, f"xen:{goal}")
+    assert "differ" not in run("diff", source, goal)
+    if name in PLAIN:
+        assert source.read_bytes() == goal.read_bytes()
+    if XEN_TOOLS.exists():
+        verdict = verify_stream_v2(goal, "xl")
+        assert verdict.returncode == 0, verdict.stderr
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_machine_is_what_xl_lists(name: str, streams: XenCorpus) -> None:
+    """Name, UUID and vCPUs are those of xl list -l."""
+    listed = json.loads(streams.text(name, "xl-list-l.json"))
+    config: dict[str, Any] = next(
+        each["config"] for each in listed if each["config"]["c_info"]["name"] == opened(streams.path(name)).machine.name
+    )
+    machine = opened(streams.path(name)).machine
+    assert machine.uuid == config["c_info"]["uuid"]
+    assert list(machine.vcpus) == config["b_info"]["avail_vcpus"]
+    assert machine.pv_levels == (4 if config["c_info"]["type"] == "pv" else None)
+
+
+def test_the_clock_is_the_one_that_the_verifier_prints(streams: XenCorpus) -> None:
+    """Mode, frequency, time and incarnation."""
+    clock = opened(streams.path("xen4.17-pv-mini-4MiB")).state(CLOCK)
+    assert clock is not None
+    assert clock.tsc is not None
+    told = f"Mode {clock.tsc.mode}, {clock.tsc.khz} kHz, {clock.tsc.nsec} ns, incarnation {clock.tsc.incarnation}"
+    assert told in streams.text("xen4.17-pv-mini-4MiB", "verify-stream-v2.txt")
