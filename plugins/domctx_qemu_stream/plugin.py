@@ -32,6 +32,13 @@ def open_libvirt(path: str, context: FormatContext) -> Domain:
     return open_domain(path, context)
 
 
+def write_libvirt(source: Domain, sink: Sink, context: FormatContext) -> None:
+    """Write a libvirt image. Raises DomainError for a domain that never was QEMU's, or that has no XML."""
+    from domctx_qemu_stream import libvirt_writer
+
+    libvirt_writer.write(source, sink, context)
+
+
 def coverage(domain: Domain) -> Iterable[Coverage]:
     """Which check covers which part of a stream."""
     from domctx_qemu_stream.check import covered
@@ -53,11 +60,17 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
     return provide(domain)
 
 
+PACKED = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
 OPTIONS = (
     Option("offset", int, "where in the file the stream begins", 0, alias="offset"),
     Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot"),
     Option("channel", str, "the file of a multifd channel", alias="channel", multiple=True),
     Option("ram-file", str, "[BLOCK=]PATH: shared memory that the stream leaves out", alias="ram-file", multiple=True),
+)
+LIBVIRT_OPTIONS = (
+    OPTIONS[-1],
+    Option("compression", str, "how to pack what is written; as it was, or raw", choices=PACKED),
+    Option("xml", str, "the file of a domain's XML, for domains that have none"),
 )
 
 
@@ -79,8 +92,9 @@ def domctx_formats() -> Sequence[Format]:
             summary="libvirt save images: domain XML and a QEMU stream, packed or not",
             magics=((0, LIBVIRT_SAVED), (0, LIBVIRT_PARTIAL)),
             open=open_libvirt,
+            write=write_libvirt,
             coverage=coverage,
-            options=OPTIONS[-1:],
+            options=LIBVIRT_OPTIONS,
         ),
     ]
 

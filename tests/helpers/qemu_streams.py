@@ -188,3 +188,23 @@ def written(folder: Path, octets: bytes, name: str = "stream.mig") -> Path:
     path = folder / name
     path.write_bytes(octets)
     return path
+
+
+def modern(*more: bytes, footer: bool = True, config: bytes | None = None, described_: bool = True) -> bytes:
+    """``plain`` as QEMU of today writes it: one part with all pages in order, pages of zeros packed and no others.
+
+    ``more`` stands before the section ends: a command, say.
+    """
+    blocks = {"pc.ram": 4 * PAGE, "pc.rom": 2 * PAGE}
+    records = data(0, pages(1), "pc.ram") + data(1, pages(2)) + fill(2) + data(3, b"\xff" * PAGE)
+    records += data(0, pages(3), "pc.rom") + fill(1)
+    return stream(
+        configuration() if config is None else config,
+        section(1, 2, block_list(blocks) + EOF_WORD, "ram", 0, 4, footer=footer),
+        section(2, 2, records + EOF_WORD, footer=footer),
+        *more,
+        section(3, 2, EOF_WORD, footer=footer),
+        section(4, 0, TIMER, "timer", footer=footer),
+        section(4, 9, GLOBAL, "globalstate", footer=footer),
+        ending(DESCRIBED if described_ else None),
+    )

@@ -5,29 +5,23 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from domctx.context import OpenContext, Operation
 from domctx.errors import DomctxError
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
 from domctx_memory.pages import whole
-from domctx_qemu_stream.libvirt import LibvirtDomain, open_domain
-from domctx_qemu_stream.plugin import OPTIONS
 from helpers import qemu_streams as qs
+from helpers.qemu_libvirt import COOKIE, XML, image, opened
 from helpers.qemu_streams import PAGE
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
-
-XML = b"<domain><name>g&amp;1</name><uuid>391D6B15-1b83-484d-b3ca-aca927322a65</uuid></domain>"
-COOKIE = b"<cookie/>"
 
 
 def stored(octets: bytes) -> bytes:
@@ -44,30 +38,6 @@ METHODS: dict[int, Callable[[bytes], bytes]] = {
     4: stored,
     5: zstd.compress,
 }
-
-
-def image(
-    stream: bytes,
-    method: int = 0,
-    *,
-    magic: bytes = b"LibvirtQemudSave",
-    version: int = 2,
-    order: str = "<",
-    cookie: bytes = COOKIE,
-    running: int = 1,
-    length: int | None = None,
-    offset: int | None = None,
-) -> bytes:
-    """An image with a stream that is packed already."""
-    data = XML + b"\0" + (cookie + b"\0" if cookie else b"") + bytes(100)
-    place = (len(XML) + 1 if cookie else 0) if offset is None else offset
-    size = len(data) if length is None else length
-    return magic + struct.pack(order + "5I56x", version, size, running, method, place) + data + stream
-
-
-def opened(folder: Path, octets: bytes) -> LibvirtDomain:
-    """An image as a domain."""
-    return open_domain(str(qs.written(folder, octets, "vm.save")), OpenContext(Operation(), OPTIONS, {}))
 
 
 @pytest.mark.parametrize("method", METHODS)
