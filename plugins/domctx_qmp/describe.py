@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from domctx.api import Machine
+import attrs
+
+from domctx.api import Machine, RamBlock
 from domctx_qemu_stream.blocks import WireBlock
-from domctx_qemu_stream.placement import board_of, place
+from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, place
+from domctx_qmp.command_line import taken
 from domctx_qmp.found import RUNNING
 from domctx_qmp.monitor import Monitor
 
@@ -17,20 +20,36 @@ SUFFIX: Final = "-machine"
 """What the type of the object ``/machine`` ends with behind the name of the machine type."""
 ROW: Final = re.compile(r" *(.*?) +[0-9]+ [KMG]iB +0x[0-9a-f]+ +0x([0-9a-f]+) +0x[0-9a-f]+\b.*")
 """A line of ``info ramblock``: name, page size, offset, used, total, and more in later versions."""
+VIEW: Final = "FlatView #"
+"""What begins each view of an address space in ``info mtree -f``."""
+MEMORY: Final = re.compile(r' AS "memory",.*')
+"""The address space that is guest-physical memory."""
+REGION: Final = re.compile(r" +([0-9a-f]{16})-[0-9a-f]{16} \(prio [0-9]+, ram\): (.*?)(?: @([0-9a-f]{16}))?(?: KVM)?")
+
+
+@attrs.frozen
+class ToldBoard(Board):
+    """A board of which QEMU told how much of its RAM stands from address 0 on."""
+
+    told: int = 0
+
+    def low(self, size: int) -> int:
+        """As QEMU told."""
+        return min(size, self.told)
 
 
 def machine_of(monitor: Monitor) -> Machine:
-    """The machine, its main RAM placed by the rules of its type."""
+    """The machine, its main RAM where QEMU has it."""
     kind = machine_type(monitor)
-    blocks = list(blocks_of(monitor.human("info ramblock")))
     return Machine(
         name=kind,
         architecture=str(monitor.execute("query-target")["arch"]),
         hypervisor="qemu",
-        blocks=place(blocks, board_of(kind, (), blocks)),
+        blocks=placed(kind, list(blocks_of(monitor.human("info ramblock"))), monitor.human("info mtree -f")),
         vcpus=tuple(sorted(row["cpu-index"] for row in monitor.execute("query-cpus-fast"))),
         run_state="running" if monitor.status() == RUNNING else "paused",
         uuid=uuid_of(monitor),
+        command_line=taken(monitor.pid),
     )
 
 
@@ -51,3 +70,33 @@ def blocks_of(text: str) -> Iterator[WireBlock]:
         found = ROW.fullmatch(line)
         if found is not None and found[1]:
             yield WireBlock(found[1], int(found[2], 16))
+
+
+def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock, ...]:
+    """The blocks with their places: where RAM goes on above 4 GiB the tree of memory regions tells."""
+    board = board_of(kind, (), blocks)
+    lines = memory_lines(tree)
+    if not lines:
+        return place(blocks, board)
+    start = 0
+    regions = dict(high_regions(lines))
+    for index in main_blocks(blocks):
+        block = blocks[index]
+        if block.name in regions:
+            return place(blocks, ToldBoard(board.name, board.aligned, start + regions[block.name]))
+        start += block.size
+    return place(blocks, ToldBoard(board.name, board.aligned, start))
+
+
+def memory_lines(tree: str) -> list[str]:
+    """The lines of ``info mtree -f`` about guest-physical memory; none where it has none."""
+    views = (view.splitlines() for view in tree.split(VIEW))
+    return next((view for view in views if any(MEMORY.fullmatch(line) for line in view)), [])
+
+
+def high_regions(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Of the region that begins at 4 GiB: its name, and where in its block it begins."""
+    for line in lines:
+        found = REGION.fullmatch(line)
+        if found is not None and int(found[1], 16) == HIGH:
+            yield found[2], int(found[3] or "0", 16)

@@ -19,8 +19,13 @@ from domctx.states import (
     ForeignPart,
     PageBatch,
 )
+from domctx_disks import DISKS, DisksContext
+from domctx_qmp import command_line
 from domctx_qmp.describe import machine_of
+from domctx_qmp.disks import DiskKeeper
+from domctx_qmp.found import RUNNING
 from domctx_qmp.monitor import Monitor
+from domctx_qmp.options import CONTINUE, QUIT
 from domctx_qmp.saving import Saving
 
 T = TypeVar("T")
@@ -37,11 +42,13 @@ class LiveDomain:
     def __init__(self, monitor: Monitor, context: FormatContext) -> None:
         self.location = monitor.path
         self._monitor, self._context = monitor, context
+        self._then: str = context.option("then")
         self._saving: Saving | None = None
         self._states: Mapping[StateKey[Any], Any] = {
             FOREIGN_HEAD: LiveForeign(lambda: list(self.saving.stream.head.head_parts())),
             MEMORY: LiveMemory(self),
             DEVICES: LiveDevices(self),
+            DISKS: LiveDisks(self._disks),
             FOREIGN_TAIL: LiveForeign(self._tail),
         }
 
@@ -54,39 +61,65 @@ class LiveDomain:
 
     @property
     def machine(self) -> Machine:
-        """What QEMU tells of the machine, and once its stream arrives what that tells."""
-        if self._saving is None:
-            return self._described
-        return self._saving.machine
+        """What QEMU tells of the machine; its stream is held to it."""
+        return self._described if self._saving is None else self._saving.told
 
     @functools.cached_property
     def _described(self) -> Machine:
-        return machine_of(self._monitor)
+        line = command_line.taken(self._monitor.pid)
+        return attrs.evolve(machine_of(self._monitor), command_line=line)
 
     def state(self, key: StateKey[T]) -> T | None:
         """The provider of a state, or None; what it gives can be had while the machine is paused."""
-        return cast("T | None", self._states.get(key))
+        return cast("T | None", self._states.get(key) if key in self.owned_states() else None)
 
     def owned_states(self) -> Sequence[StateKey[Any]]:
-        """What a stream of QEMU holds."""
-        return tuple(self._states)
+        """What a stream of QEMU holds, and the disks, where there are any that the guest can write to."""
+        return tuple(key for key in self._states if key != DISKS or self._keeper.wanted)
+
+    @functools.cached_property
+    def _keeper(self) -> DiskKeeper:
+        moves_on = self._then == CONTINUE and self._described.run_state == RUNNING
+        return DiskKeeper(self._monitor, self._context.option("disks"), moves_on=moves_on, note=self._context.note)
 
     def pause(self) -> None:
         """Stop the guest. Raises DomainError where it is in a state that cannot be saved."""
-        self._saving = Saving(self._monitor, self._context.note)
+        saving = Saving(self._monitor, self._described, self._keeper, self._context.note)
+        self._saving = saving
+        try:
+            saving.stop()
+        except BaseException:
+            self._give_back()
+            raise
 
     def unpause(self) -> None:
-        """Give the guest back. Raises DomainError where QEMU does not let it."""
+        """Give the guest back, if it is to go on. Raises DomainError where QEMU does not let it."""
+        if self._then == CONTINUE:
+            self._give_back()
+        elif self._saving is not None:
+            self._saving.finish()
+
+    def saved(self) -> None:
+        """What was saved is safe: the guest that is not to go on stays as it is, or QEMU quits. Raises DomainError."""
         saving, self._saving = self._saving, None
         if saving is not None:
-            saving.give_back()
+            saving.leave(ending=self._then == QUIT)
 
     def close(self) -> None:
         """Give the guest back, if that was not done, and end the connection."""
         try:
-            self.unpause()
+            self._give_back()
         finally:
             self._monitor.close()
+
+    def _give_back(self) -> None:
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.give_back()
+
+    def _disks(self) -> DisksContext | None:
+        disks = self.saving.disks
+        return disks.context if disks is not None else None
 
     def _tail(self) -> Sequence[ForeignPart]:
         tail = self.saving.stream.whole.state(FOREIGN_TAIL)
@@ -135,6 +168,22 @@ class LiveDevices:
     def store(self, section: DeviceSection) -> None:
         """Raises DomainError."""
         raise DomainError("a live QEMU takes devices only while it is loaded", file=self._domain.location)
+
+
+@attrs.frozen(eq=False)
+class LiveDisks:
+    """DISKS of a live machine: as they are when its pages have passed."""
+
+    _context: Callable[[], DisksContext | None]
+
+    @property
+    def context(self) -> DisksContext | None:
+        """The disks. Raises DomctxError."""
+        return self._context()
+
+    def store(self, context: DisksContext) -> None:
+        """Raises DomainError."""
+        raise DomainError("the disks of a live QEMU are its own")
 
 
 @attrs.frozen(eq=False)

@@ -25,6 +25,8 @@ PATIENCE: Final = 60.0
 ANSWER: Final = 20.0
 """Seconds in which QEMU answers one command."""
 PAUSE: Final = 0.05
+GONE: Final = 40
+"""How often nobody may listen before QEMU is taken to be gone."""
 MOVING: Final = frozenset(
     ("setup", "active", "pre-switchover", "device", "wait-unplug", "cancelling", "postcopy-active", "postcopy-paused")
 )
@@ -92,7 +94,8 @@ def give_back(link: Link, changed: dict[str, Any]) -> bool:
 def rescue(path: str, changed: dict[str, Any], patience: float = PATIENCE) -> bool:
     """Try to give the guest back until it is, or ``patience`` seconds are over; whether it is."""
     last = time.monotonic() + patience
-    while time.monotonic() < last:
+    gone = 0
+    while time.monotonic() < last and gone < GONE:
         try:
             link = Link(path)
             try:
@@ -102,6 +105,9 @@ def rescue(path: str, changed: dict[str, Any], patience: float = PATIENCE) -> bo
                     return True
             finally:
                 link.close()
+        except (FileNotFoundError, ConnectionRefusedError):  # QEMU is gone
+            gone += 1
+            time.sleep(PAUSE)
         except (OSError, ValueError, EOFError):  # a client is still connected, or QEMU is busy, or gone
             time.sleep(PAUSE)
     return False

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
+from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
 
 from domctx.disk import refused
 from domctx.errors import DomainError, DomctxError
@@ -44,13 +44,14 @@ class Monitor:
         self.name = f"qmp:{path}"
         self.path = path
         self.pid = 0
-        """The process that listens at the socket; 0 where the kernel does not tell."""
+        """QEMU's process; 0 where that is not known, or runs elsewhere."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="domctx-qmp", daemon=True)
         self._client, self._listener = QMPClient("domctx"), EventListener()
         self._thread.start()
         try:
             self._connect()
+            self._confirm()
         except BaseException:
             self.close()
             raise
@@ -90,6 +91,17 @@ class Monitor:
             self._client.send_fd_scm(descriptor)
         return await self._client.execute(command, arguments)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no connection any more."""
+        return self._client.runstate is not Runstate.RUNNING
+
+    def reconnect(self) -> None:
+        """Make the connection again. Raises DomainError where nobody there speaks QMP any more."""
+        self._drop()
+        self._client, self._listener = QMPClient("domctx"), EventListener()
+        self._connect()
+
     def human(self, line: str) -> str:
         """Run a command of the human monitor; what it printed. Raises DomainError as ``execute``."""
         return str(self.execute("human-monitor-command", {"command-line": line}))
@@ -120,8 +132,7 @@ class Monitor:
         """End the connection and the thread; nothing is told of either."""
         if self._loop.is_closed():
             return
-        with contextlib.suppress(Exception):
-            self._wait(self._client.disconnect(), GREETING)
+        self._drop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(GREETING)
         if not self._thread.is_alive():
@@ -133,6 +144,20 @@ class Monitor:
             work.close()
             raise EOFError("the connection is closed")
         return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, patience), self._loop).result()
+
+    def _drop(self) -> None:
+        with contextlib.suppress(Exception):
+            self._wait(self._client.disconnect(), GREETING)
+
+    def _confirm(self) -> None:
+        """The process that opened the socket may be another one than QEMU: that has the threads of the vCPUs."""
+        with contextlib.suppress(DomctxError):
+            if all(os.path.exists(f"/proc/{self.pid}/task/{row['thread-id']}") for row in self._cpus()):
+                return
+        self.pid = 0
+
+    def _cpus(self) -> list[dict[str, Any]]:
+        return list(self.execute("query-cpus-fast"))
 
     def _connect(self) -> None:
         link = _socket_at(self.path, self.name)

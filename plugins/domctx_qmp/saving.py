@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
-from collections.abc import Callable
-from typing import Any
-
-import attrs
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from domctx.api import Machine
-from domctx.errors import DomainError
+from domctx.errors import DomainError, DomctxError
 from domctx_qmp import found, migration
-from domctx_qmp.describe import machine_of
 from domctx_qmp.device_state import device_state, with_run_state
+from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.guarding import Guard
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.settings import Settings, settings_for_save
 from domctx_qmp.taken import TakenStream
 
+if TYPE_CHECKING:
+    from domctx_disks import StoredDisks
+
 Note = Callable[[str], None]
 
 
 class Saving:
-    """Stops the guest when it is made; ``give_back`` ends it, whatever happened."""
+    """Makes sure that the guest can be saved; ``stop`` begins, and ``give_back`` ends it, whatever happened.
 
-    def __init__(self, monitor: Monitor, note: Note) -> None:
-        self._monitor, self._note = monitor, note
+    ``told`` is what QEMU told of the machine. Raises DomainError where the guest is in a state that cannot be saved.
+    """
+
+    def __init__(self, monitor: Monitor, told: Machine, disks: DiskKeeper, note: Note) -> None:
+        self._monitor, self._disks, self._note = monitor, disks, note
+        self.told = told
         self.found = monitor.status()
         found.check(self.found, monitor.name)
         if migration.is_under_way(monitor):
             raise DomainError("the guest is being migrated", file=monitor.name, hint="wait until that is over")
-        self.told = machine_of(monitor)
         self._changed: dict[str, Any] = {"running": self.found == found.RUNNING}
         self._undo = Settings()
         self._stream: TakenStream | None = None
+        self._stopped = 0.0
         self._guard = Guard(monitor.path)
-        self._guard.tell(self._changed)
+
+    def stop(self) -> None:
+        """Stop the guest where it runs; from here on it is given back even if this process is killed."""
         self._stopped = time.monotonic()
+        self._guard.tell(self._changed)
         if self._changed["running"]:
-            monitor.execute("stop")
+            self._monitor.execute("stop")
 
     @property
     def stream(self) -> TakenStream:
@@ -47,16 +57,18 @@ class Saving:
             wanted, self._undo = settings_for_save(self._monitor, ())
             self._tell(**self._undo.told())
             wanted.apply(self._monitor)
+            self._disks.before_migration()
             devices = device_state(self._monitor, lambda number: self._tell(fdsets=[number]))
             self._tell(fdsets=[])
             run_state = "paused" if self.found == found.RUNNING else self.found
             self._stream = TakenStream(self._monitor, with_run_state(devices, run_state), self.told)
         return self._stream
 
-    @property
-    def machine(self) -> Machine:
-        """The machine as its stream tells of it, and as it was found. Raises DomctxError."""
-        return attrs.evolve(self.stream.head.machine, run_state=self.told.run_state, uuid=self.told.uuid)
+    @functools.cached_property
+    def disks(self) -> StoredDisks | None:
+        """The disks as they are when all has passed. Raises DomctxError."""
+        _ = self.stream.whole
+        return self._disks.after_migration()
 
     def finish(self) -> None:
         """Let go of the stream, and put back how QEMU migrates; the guest still stands. Raises DomainError."""
@@ -70,26 +82,46 @@ class Saving:
     def give_back(self) -> None:
         """Continue the guest where it was found running, and tell how long it stood. Raises DomainError.
 
-        Where that fails the guardian goes on trying.
+        A connection that was lost is made again. Where that fails the guardian goes on trying.
         """
+        with self._guarded():
+            try:
+                self._give_back()
+            except DomctxError:
+                if not self._monitor.is_lost:
+                    raise
+                self._monitor.reconnect()
+                self._give_back()
+
+    def _give_back(self) -> None:
         try:
             self.finish()
+        finally:
             if self._changed["running"]:
                 self._monitor.execute("cont")
-                stood = time.monotonic() - self._stopped
-                self._note(f"the guest stood still for {stood:.2f} s")
-            elif self._monitor.status() != self.found:
-                self._note(
-                    f"the guest was found {self.found!r} and is now {self._monitor.status()!r}: it did not run"
-                    " meanwhile; cont continues it"
-                )
+        if self._changed["running"]:
+            self._note(f"the guest stood still for {time.monotonic() - self._stopped:.2f} s")
+            return
+        status = self._monitor.status()
+        if status != self.found:
+            self._note(f"the guest was found {self.found!r} and is {status!r} now: it never ran; cont continues it")
+
+    def leave(self, *, ending: bool) -> None:
+        """Leave the guest as it stands; with ``ending`` QEMU quits. Raises DomainError."""
+        with self._guarded():
+            if ending:
+                self._monitor.execute("quit")
+            else:
+                self._note(f"the guest stays as it is, {self._monitor.status()!r}; cont continues it")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """The guardian is released when the block ends well; else it goes on trying."""
+        try:
+            yield
         except BaseException:
             self._guard.leave()
             raise
-        self._guard.release()
-
-    def release(self) -> None:
-        """Leave the guest as it stands."""
         self._guard.release()
 
     def _tell(self, **changed: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from domctx.api import Machine
@@ -19,6 +19,8 @@ from domctx_qmp.monitor import Monitor
 
 UNSEEN: Final = 1024
 """Pages that pass at once where nobody wants them."""
+TOLD: Final = ("name", "architecture", "blocks", "vcpus")
+"""What QEMU and its stream both tell of a machine; old machine types do not name themselves in it."""
 
 
 class TakenStream:
@@ -38,6 +40,7 @@ class TakenStream:
             with self._arriving():
                 self._check(self._passing.begin(), told)
             self.head = self._open(self._passing.foretold(devices))
+            self._check_head(told)
         except BaseException:
             self.close()
             raise
@@ -96,16 +99,23 @@ class TakenStream:
         return domain
 
     def _check(self, blocks: Sequence[WireBlock], told: Machine) -> None:
-        """The stream must have the blocks that QEMU listed."""
-        expected = {block.name: block.size for block in told.blocks}
-        got = {block.name: block.size for block in blocks}
+        """The stream must have the blocks that QEMU listed, and be of the machine that it told of."""
+        expected = [(block.name, block.size) for block in told.blocks]
+        got = [(block.name, block.size) for block in blocks]
         if expected != got:
-            raise StreamError(
-                "the stream has other RAM blocks than QEMU listed",
-                file=self._name,
-                expected=_rows(expected),
-                got=_rows(got),
-            )
+            message = "the stream has other RAM blocks than QEMU listed"
+            raise StreamError(message, file=self._name, expected=_rows(expected), got=_rows(got))
+
+    def _check_head(self, told: Machine) -> None:
+        head, configuration = self.head.machine, self.head.elements.configuration
+        for name in TOLD if configuration.machine is not None else TOLD[1:]:
+            if getattr(head, name) != getattr(told, name):
+                raise StreamError(
+                    f"the stream is of a machine with another {name} than QEMU told of",
+                    file=self._name,
+                    expected=str(getattr(told, name)),
+                    got=str(getattr(head, name)),
+                )
 
     def _compare(self, whole: QemuDomain) -> None:
         """What was told before the pages must be what came behind them."""
@@ -120,5 +130,5 @@ class TakenStream:
             )
 
 
-def _rows(blocks: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} 0x{size:x}" for name, size in blocks.items())
+def _rows(blocks: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} 0x{size:x}" for name, size in blocks)
