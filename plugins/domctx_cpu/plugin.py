@@ -10,12 +10,15 @@ from domctx.api import (
     Command,
     Context,
     Difference,
+    Domain,
     Instances,
     Machine,
     Record,
     RecordRun,
     RecordType,
     RecordWriter,
+    StateProvider,
+    Target,
 )
 from domctx.hookspecs import hookimpl
 from domctx.schema import differences, octet_differences, size_of, to_json
@@ -25,6 +28,7 @@ from domctx_cpu.contexts import body_of, context_of, decode_context
 from domctx_cpu.layout import CpuBody
 from domctx_cpu.parts import part_types
 from domctx_cpu.stored import StoredVcpus
+from domctx_x86.states import REGISTERS, VcpuRegisters
 
 NAME = "CPU"
 
@@ -103,3 +107,16 @@ def domctx_record_types() -> list[RecordType]:
 def domctx_commands() -> Sequence[Command]:
     """``registers``."""
     return [Command("registers", "show the registers of a machine's x86 vCPUs", "domctx_cpu.show_registers:command")]
+
+
+def registers(domain: Domain | Target) -> VcpuRegisters | None:
+    """The registers in vCPU contexts of Xen's; see ``domctx_cpu.xen_registers``."""
+    from domctx_cpu.xen_registers import provide
+
+    return provide(domain)
+
+
+@hookimpl
+def domctx_state_providers() -> Sequence[StateProvider]:
+    """REGISTERS, derived."""
+    return [StateProvider(REGISTERS, registers, owned=False)]

@@ -1,10 +1,22 @@
-"""HVM_CONTEXT and HVM_PARAMS; what they hold stands in the other rooms, imported when it is asked for."""
+"""HVM_CONTEXT and HVM_PARAMS, and the registers in the former; what stands in other rooms is imported when needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from domctx.api import JSON, Context, Difference, Machine, Record, RecordRun, RecordType, RecordWriter
+from domctx.api import (
+    JSON,
+    Context,
+    Difference,
+    Domain,
+    Machine,
+    Record,
+    RecordRun,
+    RecordType,
+    RecordWriter,
+    StateProvider,
+    Target,
+)
 from domctx.hookspecs import hookimpl
 from domctx.schema import size_of
 from domctx.wire import record_name, record_size
@@ -12,6 +24,7 @@ from domctx_hvm.layout import MAX_IMAGE, MAX_PARAMS, PARAM_NAMES, Param, ParamsB
 from domctx_hvm.params import body_of, params_of
 from domctx_hvm.states import HVM_CONTEXT, HVM_PARAMS, HvmContext, HvmParams
 from domctx_hvm.stored import StoredHvmContext, StoredHvmParams
+from domctx_x86.states import REGISTERS, VcpuRegisters
 
 
 def save_context(state: HvmContext, writer: RecordWriter, context: Context) -> None:
@@ -131,3 +144,16 @@ def domctx_record_types() -> list[RecordType]:
             diff=diff_params,
         ),
     ]
+
+
+def registers(domain: Domain | Target) -> VcpuRegisters | None:
+    """The registers in a domain's HVM context; see ``domctx_hvm.registers``."""
+    from domctx_hvm.registers import provide
+
+    return provide(domain)
+
+
+@hookimpl
+def domctx_state_providers() -> list[StateProvider]:
+    """REGISTERS, derived."""
+    return [StateProvider(REGISTERS, registers, owned=False)]

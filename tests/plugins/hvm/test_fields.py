@@ -1,56 +1,36 @@
-"""Every type of entry against golden files that were computed by hand from formats/xen.md 3.2 and 3.3.
-
-A file lists the octets of a body that are not zero, each as [offset, octets, what they are], and the fields that
-they shall be shown as.
-"""
+"""Every type of entry against golden files that were computed by hand from formats/xen.md 3.2 and 3.3."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from domctx_hvm.image import Entry
 from domctx_hvm.show import shown_entry
 from domctx_hvm.types import TYPES, decode_entry, encode_entry
-
-GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
-
-
-def read(path: Path) -> tuple[Entry, dict[str, Any]]:
-    """The entry of a golden file, and what the file says of it."""
-    said = json.loads(path.read_text())
-    body = bytearray(said["length"])
-    for offset, octets, _ in said["octets"]:
-        span = bytes.fromhex(octets)
-        assert not any(body[offset : offset + len(span)])
-        body[offset : offset + len(span)] = span
-    assert len(body) == said["length"]
-    return Entry(said["typecode"], said["instance"], bytes(body)), said
+from helpers.hvm_golden import STEMS, golden
 
 
 def test_there_is_a_file_for_each_type() -> None:
     """Every type of entry has a golden file of its full length."""
-    assert {path.stem for path in GOLDEN} >= {kind.name.lower() for kind in TYPES}
+    assert set(STEMS) >= {kind.name.lower() for kind in TYPES}
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_an_entry_is_shown_as_computed(path: Path) -> None:
+@pytest.mark.parametrize("stem", STEMS)
+def test_an_entry_is_shown_as_computed(stem: str) -> None:
     """An entry's type, instance, length and fields are those of its golden file, and no others."""
-    entry, said = read(path)
-    shown = shown_entry(entry)
-    assert [shown[key] for key in ("type", "instance", "length")] == [said["type"], said["instance"], said["length"]]
-    assert shown.get("fields") == said["fields"]
+    said = golden(stem)
+    shown = shown_entry(Entry(said.typecode, said.instance, said.body))
+    assert (shown["type"], shown["instance"], shown["length"]) == (said.type, said.instance, len(said.body))
+    assert shown.get("fields") == said.fields
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_an_entry_is_encoded_as_computed(path: Path) -> None:
+@pytest.mark.parametrize("stem", STEMS)
+def test_an_entry_is_encoded_as_computed(stem: str) -> None:
     """The object of an entry encodes to the octets of its golden file, at its length."""
-    entry, said = read(path)
-    if said["fields"] is not None:
-        assert encode_entry(decode_entry(entry), said["length"]) == entry.octets
+    said = golden(stem)
+    if said.fields is not None:
+        value = decode_entry(Entry(said.typecode, said.instance, said.body))
+        assert encode_entry(value, len(said.body)) == said.body
 
 
 @pytest.mark.parametrize("body", ["00" * 16, "02000000 00000000" + "00" * 16, "01000000"])
