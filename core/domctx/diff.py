@@ -70,10 +70,11 @@ def _carried(domain: Domain) -> dict[tuple[int, int], Carried]:
 
 
 def _machines(a: Machine, b: Machine) -> Iterator[Difference]:
+    """Field by field; with which command a machine was started does not make it another."""
     left, right = attrs.asdict(a), attrs.asdict(b)
     for field, value in left.items():
         if value != right[field]:
-            yield Difference("MANIFEST[0]", f"machine.{field}", value, right[field])
+            yield Difference("MANIFEST[0]", f"machine.{field}", value, right[field], counted=field != "command_line")
 
 
 def _manifests(a: Domain, b: Domain) -> Iterator[Difference]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from domctx.disk import refused
-from domctx.errors import DomainError, UsageError
+from domctx.errors import DomainError, DomctxError, UsageError
 from domctx_qmp.command_line import again, words_of
 from domctx_qmp.monitor import Monitor
 
@@ -22,6 +22,8 @@ PATIENCE: Final = 60.0
 """Seconds in which a started QEMU opens its monitor."""
 PAUSE: Final = 0.005
 """Seconds between two looks for it."""
+NOT_YET: Final = (FileNotFoundError, ConnectionRefusedError)
+"""What one gets of a socket that is not there, or not listened at, yet."""
 LAST_WORDS: Final = 2000
 """Octets that are told of what QEMU printed."""
 LONGEST: Final = 90
@@ -71,17 +73,16 @@ class Started:
     def _connect(self, socket: Path) -> Monitor:
         """Wait for the socket. Raises DomainError where QEMU ends instead, or opens none."""
         last = time.monotonic() + PATIENCE
-        while not socket.exists():
-            if self._process.poll() is not None:
-                raise DomainError(
-                    "QEMU did not start", got=self.last_words() or f"exit code {self._process.returncode}"
-                )
-            if time.monotonic() > last:
-                raise DomainError(
-                    "QEMU opens no monitor", expected=f"within {PATIENCE:g} s", got=self.last_words() or None
-                )
+        while True:
+            try:
+                return Monitor(str(socket))
+            except DomctxError as error:
+                if self._process.poll() is not None:
+                    words = self.last_words() or f"exit code {self._process.returncode}"
+                    raise DomainError("QEMU did not start", got=words) from error
+                if not isinstance(error.__cause__, NOT_YET) or time.monotonic() > last:
+                    raise
             time.sleep(PAUSE)
-        return Monitor(str(socket))
 
 
 def start(text: str | None, more: Sequence[str], *, trust: bool) -> Started:
