@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from domctx.errors import DomainError, StreamError
+from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.states import ForeignPart
 from domctx_qemu_stream.configuration import Configuration, read_configuration
 from domctx_qemu_stream.cursor import Cursor
@@ -59,7 +59,7 @@ def read_kept(parts: Iterable[ForeignPart]) -> Kept:
         raise DomainError(NEVER, hint=ELSEWHERE)
     try:
         return _kept(found)
-    except StreamError as error:
+    except (StreamError, UnsupportedError) as error:
         message = f"{WHAT} cannot be read: {error.message}"
         raise DomainError(message, expected=error.expected, got=error.got) from error
 
