@@ -1,0 +1,72 @@
+"""States that are on their way into a QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from domctx.api import RamBlock
+from domctx.errors import DomainError
+from domctx.sinks import BytesSink
+from domctx.states import DeviceSection, ForeignPart, PageBatch
+from domctx_qemu_stream.compose import Composer
+from domctx_qmp.arrival import ArrivingDevices, ArrivingMemory, ArrivingTail, standing
+
+STATE = (8).to_bytes(4, "big") + b"running".ljust(100, b"\0")
+HEADER = bytes.fromhex("5145564d 00000003")
+RAM = bytes.fromhex("01 00000001 03 72616d 00000000 00000004")
+DEVICE = bytes.fromhex("04 00000002 03 646576 00000000 00000001")
+BLOCKS = (RamBlock("r", 0x2000),)
+
+
+class Stream:
+    """A stream that goes nowhere."""
+
+    def __init__(self) -> None:
+        self.blocks: Sequence[RamBlock] = BLOCKS
+        self.sink = BytesSink()
+        parts = [ForeignPart("qemu", "header", HEADER), ForeignPart("qemu", "sections", RAM + DEVICE)]
+        self.composer = Composer(self.sink, BLOCKS, parts)
+
+
+def test_states_become_a_stream_as_they_come() -> None:
+    """Pages, devices and what stands behind are written at once, and not kept."""
+    stream = Stream()
+    memory, devices, tail = ArrivingMemory(stream), ArrivingDevices(stream), ArrivingTail(stream)
+    pages = np.full((1, 4096), 0x41, np.uint8)
+    memory.store(PageBatch(0, 0, np.array([0, 1], np.uint8), pages))
+    assert bytes(stream.sink.octets).endswith(bytes.fromhex("0000000000001022 00"))
+    devices.store(DeviceSection("dev", 0, 1, b"xyz"))
+    assert bytes(stream.sink.octets).endswith(DEVICE + b"xyz")
+    tail.store(ForeignPart("qemu", "vmdesc", b"{}"))
+    stream.composer.finish()
+    assert bytes(stream.sink.octets).endswith(b"xyz" + bytes.fromhex("00 06 00000002") + b"{}")
+    assert (tuple(memory.blocks), devices.sections, tail.parts) == (BLOCKS, (), ())
+
+
+def test_what_was_sent_cannot_be_read() -> None:
+    """Neither at random nor in order."""
+    memory = ArrivingMemory(Stream())
+    with pytest.raises(DomainError, match="cannot be read"):
+        memory.read(0, 0, 1)
+    with pytest.raises(DomainError, match="cannot be read"):
+        memory.batches()
+
+
+def test_a_guest_that_ran_waits() -> None:
+    """Its run state is sent as paused, in as many octets."""
+    found = standing(DeviceSection("globalstate", 0, 1, STATE))
+    assert found.octets == (7).to_bytes(4, "big") + b"paused".ljust(100, b"\0")
+
+
+@given(
+    st.builds(DeviceSection, st.sampled_from(["globalstate", "cpu"]), st.just(0), st.just(1), st.binary(max_size=120))
+)
+def test_other_sections_stay_as_they_are(section: DeviceSection) -> None:
+    """Other devices, other run states, and sections of another shape."""
+    assert standing(section) is section
+    assert standing(DeviceSection("cpu", 0, 1, STATE)).octets == STATE
+    assert standing(DeviceSection("globalstate", 0, 1, STATE + b"\0")).octets == STATE + b"\0"
