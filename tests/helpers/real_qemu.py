@@ -206,6 +206,13 @@ class RealQemu:
         self._disconnect()
         self._reap()
 
+    def ended(self) -> None:
+        """Wait until the process has ended by itself. Raises AssertionError where it does not."""
+        self._disconnect()
+        self._reap()
+        assert self.process is not None
+        assert self.process.returncode is not None, "QEMU goes on"
+
     def kill(self) -> None:
         """End the process at once, whatever it does; nothing where it is no more."""
         self._disconnect()

@@ -49,10 +49,15 @@ class Guest:
             assert time.monotonic() < last, f"the guest stands still: {found}"
             time.sleep(0.02)
 
-    def judge(self, qemu: RealQemu, disk: Path | None = None) -> Report:
-        """Look at a QEMU that stands still: its report, its pages and its disk."""
+    def look(self, qemu: RealQemu) -> Report:
+        """The report and the pages of a QEMU that stands still."""
         report = read_report(qemu.memory)
         check_pages(report, qemu.memory)
+        return report
+
+    def judge(self, qemu: RealQemu, disk: Path | None = None) -> Report:
+        """Look at a QEMU that stands still: its report, its pages and its disk."""
+        report = self.look(qemu)
         if self.machine.has_disk:
             check_disk(report, disk or self.disk)
         return report
