@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, strategies as st
@@ -40,23 +41,31 @@ def test_options_without_an_argument_are_those_that_qemu_lists() -> None:
             assert [bool(ALONE.fullmatch(each)) for each in (name, other or name)] == [alone, alone], name
 
 
-def test_a_running_process_is_asked(tmp_path: Path) -> None:
+@contextmanager
+def process(*words: str | bytes) -> Iterator[int]:
+    """A process that runs Python with these words behind; its id."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WAIT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        try:
+            yield started.pid
+        finally:
+            started.kill()
+
+
+WAIT = "print(flush=True); input()"
+
+
+def test_a_running_process_is_asked() -> None:
     """Its words come back, empty ones too; nobody tells those of a process that is not there, or not text."""
-    words = [sys.executable, "-c", "input()", "", "a b", "\u00e4'\"", "-S"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
-        try:
-            text = taken(process.pid)
-        finally:
-            process.kill()
-    assert words_of(text) == words
+    words = ["", "a b", "\u00e4'\"", "-S"]
+    with process(*words) as pid:
+        assert words_of(taken(pid)) == [sys.executable, "-c", WAIT, *words]
+    with process(b"\xff") as pid:
+        assert taken(pid) is None
     assert taken(0) is None
-    link = tmp_path / "python"
-    link.symlink_to(sys.executable)
-    with subprocess.Popen([link, "-c", "input()", b"\xff"], stdin=subprocess.PIPE) as process:
-        try:
-            assert taken(process.pid) is None
-        finally:
-            process.kill()
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), min_size=1))
