@@ -13,11 +13,11 @@ import attrs
 
 from domctx.schema import U16, U32, U64, Blob, Reserved, layout
 
-MAX_IMAGE: Final = 16 << 20
-"""Octets of the largest HVM save image: some 6 KiB for each vCPU, 16 with AMX."""
+MAX_IMAGE: Final = 4 << 20
+"""Octets of the largest HVM save image: some 6 KiB for each vCPU, of which there are 128 at most."""
 
-MAX_ENTRIES: Final = 1 << 16
-"""Entries of the longest HVM save image: eleven for each of 128 vCPUs, and some more."""
+MAX_ENTRIES: Final = 1 << 14
+"""Entries of the longest HVM save image: eleven for each vCPU, and some more."""
 
 MAX_PARAMS: Final = 1 << 10
 """Parameters that a record lists at most; Xen has 39."""

@@ -102,8 +102,13 @@ def _segments(cpu: Cpu | CpuCompat) -> dict[str, Segment]:
 
 
 def _segment(cpu: Cpu | CpuCompat, name: str) -> Segment:
-    """A segment; its access rights spread to where a descriptor's second word has them."""
+    """A segment; its access rights spread to where a descriptor's second word has them.
+
+    Old Xen on Intel's processors wrote them as these have them, AVL to G in bits 12 to 15; today's loads them so.
+    """
     selector, base, limit, rights = (getattr(cpu, f"{name}_{part}") for part in ("sel", "base", "limit", "arbytes"))
+    if rights & 0xF000 and not rights & 0x0F00:
+        rights = rights & 0xFF | rights >> 4 & 0xF00
     return Segment(selector, base, limit, (rights & 0xFF) << 8 | (rights & 0xF00) << 12)
 
 

@@ -49,17 +49,25 @@ def test_registers_are_those_of_the_entry() -> None:
     assert found.apic is None
 
 
-@pytest.mark.parametrize("name", ["es", "cs", "ss", "ds", "fs", "gs", "tr", "ldt"])
-def test_access_rights_stand_where_a_descriptor_has_them(name: str) -> None:
+@pytest.mark.parametrize(("index", "name"), list(enumerate(["cs", "ds", "es", "fs", "gs", "ss", "tr", "ldt"])))
+def test_access_rights_stand_where_a_descriptor_has_them(index: int, name: str) -> None:
     """A segment's flags are those of a descriptor's second word: access octet in bits 8-15, AVL, L, D/B, G in 20-23."""
-    said, segment = golden("cpu").fields, registers("cpu").segments[name]
+    said, body = golden("cpu").fields, bytearray(golden("cpu").body)
     assert said is not None
+    body[888 + 4 * index : 892 + 4 * index] = (0x0193 + 0x101 * index).to_bytes(4, "little")
+    segment = HvmRegisters(image(entry(2, bytes(body)))).vcpus[0].segments[name]
+    assert segment.flags == (0x93 + index) << 8 | (1 + index) << 20
     ours = "ldtr" if name == "ldt" else name
-    rights = said[f"{ours}_arbytes"]
-    assert segment.flags == (rights & 0xFF) << 8 | (rights >> 8 & 0xF) << 20
-    assert (segment.selector, segment.base, segment.limit) == tuple(
-        said[f"{ours}_{part}"] for part in ("sel", "base", "limit")
-    )
+    parts = tuple(said[f"{ours}_{part}"] for part in ("sel", "base", "limit"))
+    assert (segment.selector, segment.base, segment.limit) == parts
+
+
+def test_access_rights_as_intels_processors_have_them_are_read() -> None:
+    """Rights whose AVL to G stand in bits 12 to 15, as old Xen wrote them on Intel's processors, mean the same."""
+    old, new = bytearray(1032), bytearray(1032)
+    old[888:892], new[888:892] = (0xA09B).to_bytes(4, "little"), (0x0A9B).to_bytes(4, "little")
+    found = [HvmRegisters(image(entry(2, bytes(body)))).vcpus[0].segments["cs"] for body in (old, new)]
+    assert found == [Segment(0, 0, 0, 0x00A0_9B00)] * 2
 
 
 def test_the_old_form_has_the_same_registers() -> None:
