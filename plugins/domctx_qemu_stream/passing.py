@@ -24,6 +24,7 @@ from domctx_qemu_stream.configuration import Configuration, read_configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import RAM, RAM_BLOCKS, Element, Flag
+from domctx_qemu_stream.plain import configure
 from domctx_qemu_stream.ram import EMPTY, LONGEST, RamSection
 from domctx_qemu_stream.runs import Place, Runs
 
@@ -142,7 +143,7 @@ class PassingStream:
         """Read up to the list of RAM blocks, and that. Raises DomctxError where it is none that can be read so."""
         file = self._file
         configuration = self.configuration = read_configuration(file)
-        self._kept.write(configuration.header, configuration.octets)
+        self._kept.write(configuration.header, configure(configuration, ()))
         self._go(configuration.end)
         while self.ram is None:
             for _ in self._element():

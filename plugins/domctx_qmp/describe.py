@@ -24,7 +24,19 @@ VIEW: Final = "FlatView #"
 """What begins each view of an address space in ``info mtree -f``."""
 MEMORY: Final = re.compile(r' AS "memory",.*')
 """The address space that is guest-physical memory."""
-REGION: Final = re.compile(r" +([0-9a-f]{16})-[0-9a-f]{16} \(prio [0-9]+, ram\): (.*?)(?: @([0-9a-f]{16}))?(?: KVM)?")
+REGION: Final = re.compile(
+    r" +([0-9a-f]{16})-[0-9a-f]{16} \(prio [0-9]+, (?:ram|rom|romd|ramd|nv-ram)\): (.*?)(?: @([0-9a-f]{16}))?(?: KVM)?"
+)
+"""A line of it about memory: address, and where in which region it begins."""
+
+
+@attrs.frozen
+class Region:
+    """A stretch of guest-physical memory: where it stands, and where it begins in the named region, in octets."""
+
+    address: int
+    name: str
+    offset: int
 
 
 @attrs.frozen
@@ -79,11 +91,11 @@ def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock,
     if not lines:
         return place(blocks, board)
     start = 0
-    regions = dict(high_regions(lines))
+    high = {region.name: region.offset for region in regions(lines) if region.address == HIGH}
     for index in main_blocks(blocks):
         block = blocks[index]
-        if block.name in regions:
-            return place(blocks, ToldBoard(board.name, board.aligned, start + regions[block.name]))
+        if block.name in high:
+            return place(blocks, ToldBoard(board.name, board.aligned, start + high[block.name]))
         start += block.size
     return place(blocks, ToldBoard(board.name, board.aligned, start))
 
@@ -94,9 +106,9 @@ def memory_lines(tree: str) -> list[str]:
     return next((view for view in views if any(MEMORY.fullmatch(line) for line in view)), [])
 
 
-def high_regions(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Of the region that begins at 4 GiB: its name, and where in its block it begins."""
+def regions(lines: Iterable[str]) -> Iterator[Region]:
+    """The stretches of memory in these lines."""
     for line in lines:
         found = REGION.fullmatch(line)
-        if found is not None and int(found[1], 16) == HIGH:
-            yield found[2], int(found[3] or "0", 16)
+        if found is not None:
+            yield Region(int(found[1], 16), found[2], int(found[3] or "0", 16))

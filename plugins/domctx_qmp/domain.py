@@ -49,7 +49,7 @@ class LiveDomain:
             MEMORY: LiveMemory(self),
             DEVICES: LiveDevices(self),
             DISKS: LiveDisks(self._disks),
-            FOREIGN_TAIL: LiveForeign(self._tail),
+            FOREIGN_TAIL: LiveForeign(lambda: self.saving.stream.tail),
         }
 
     @property
@@ -120,10 +120,6 @@ class LiveDomain:
     def _disks(self) -> DisksContext | None:
         disks = self.saving.disks
         return disks.context if disks is not None else None
-
-    def _tail(self) -> Sequence[ForeignPart]:
-        tail = self.saving.stream.whole.state(FOREIGN_TAIL)
-        return tail.parts if tail is not None else ()
 
 
 @attrs.frozen(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from domctx.api import Machine
@@ -15,7 +15,10 @@ from domctx_qmp.device_state import device_state, with_run_state
 from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.guarding import Guard
 from domctx_qmp.monitor import Monitor
-from domctx_qmp.settings import Settings, settings_for_save
+from domctx_qmp.ram_file import RamFile
+from domctx_qmp.settings import IGNORE_SHARED, Settings, settings_for_save
+from domctx_qmp.shared import shared_ram
+from domctx_qmp.standing import TakenStanding, private_ram
 from domctx_qmp.taken import TakenStream
 
 if TYPE_CHECKING:
@@ -39,9 +42,11 @@ class Saving:
             raise DomainError("the guest is being migrated", file=monitor.name, hint="wait until that is over")
         self._changed: dict[str, Any] = {"running": self.found == found.RUNNING}
         self._undo = Settings()
-        self._stream: TakenStream | None = None
+        self._stream: TakenStream | TakenStanding | None = None
         self._stopped = 0.0
+        self._shared = shared_ram(monitor, told.blocks)
         self._guard = Guard(monitor.path)
+        self._shared = shared_ram(monitor, told.blocks)
 
     def stop(self) -> None:
         """Stop the guest where it runs; from here on it is given back even if this process is killed."""
@@ -51,18 +56,39 @@ class Saving:
             self._monitor.execute("stop")
 
     @property
-    def stream(self) -> TakenStream:
-        """The stream; its migration begins when it is first asked for. Raises DomctxError."""
+    def stream(self) -> TakenStream | TakenStanding:
+        """The stream; it is taken when it is first asked for. Raises DomctxError."""
         if self._stream is None:
-            wanted, self._undo = settings_for_save(self._monitor, ())
+            self._stream = self._taken()
+        return self._stream
+
+    def _taken(self) -> TakenStream | TakenStanding:
+        private = self._private()
+        if private is None:
+            left_out = IGNORE_SHARED if self._shared.files and self._shared.whole else ""
+            wanted, self._undo = settings_for_save(self._monitor, (left_out,))
             self._tell(**self._undo.told())
             wanted.apply(self._monitor)
-            self._disks.before_migration()
-            devices = device_state(self._monitor, lambda number: self._tell(fdsets=[number]))
-            self._tell(fdsets=[])
-            run_state = "paused" if self.found == found.RUNNING else self.found
-            self._stream = TakenStream(self._monitor, with_run_state(devices, run_state), self.told)
-        return self._stream
+        self._disks.before_migration()
+        devices = device_state(self._monitor, lambda number: self._tell(fdsets=[number]))
+        self._tell(fdsets=[])
+        devices = with_run_state(devices, "paused" if self._changed["running"] else self.found)
+        if private is None:
+            return TakenStream(self._monitor, devices, self.told, self._shared.files)
+        taken = TakenStanding(self._monitor.name, devices, self.told, self._shared.files, private)
+        if taken.absent:
+            names = ", ".join(taken.absent)
+            self._note(
+                f"RAM blocks that the guest has not mapped are left out, QEMU makes them when it starts: {names}"
+            )
+        return taken
+
+    def _private(self) -> Mapping[int, RamFile] | None:
+        """What else than shared files holds RAM, where the guest can be saved without a migration; else None."""
+        main = {index for index, block in enumerate(self.told.blocks) if block.placements}
+        if self._changed["running"] or not main or not main <= self._shared.files.keys():
+            return None
+        return private_ram(self._monitor, self.told.blocks, self._shared.files)
 
     @functools.cached_property
     def disks(self) -> StoredDisks | None:
@@ -74,6 +100,7 @@ class Saving:
         """Let go of the stream, and put back how QEMU migrates; the guest still stands. Raises DomainError."""
         if self._stream is not None:
             self._stream.close()
+        self._shared.close()
         migration.end(self._monitor)
         self._undo.apply(self._monitor)
         self._undo = Settings()

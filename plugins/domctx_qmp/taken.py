@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import attrs
+
 from domctx.api import Machine
-from domctx.errors import StreamError
-from domctx.states import DeviceSection, PageBatch
+from domctx.errors import DomainError, StreamError
+from domctx.states import FOREIGN_TAIL, DeviceSection, ForeignPart, PageBatch
 from domctx_qemu_stream.arriving import ArrivingFile
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.layout import IGNORE_SHARED
+from domctx_qemu_stream.located import is_ignored
+from domctx_qemu_stream.parts import VMDESC
 from domctx_qemu_stream.passing import KeptStream, PassingStream
+from domctx_qemu_stream.plain import describe
 from domctx_qmp.migration import Outgoing
 from domctx_qmp.monitor import Monitor
+from domctx_qmp.ram_file import RamFile
 
 UNSEEN: Final = 1024
 """Pages that pass at once where nobody wants them."""
+DROPPED: Final = (IGNORE_SHARED,)
 TOLD: Final = ("name", "architecture", "blocks", "vcpus")
 """What QEMU and its stream both tell of a machine; old machine types do not name themselves in it."""
 
@@ -26,8 +34,9 @@ TOLD: Final = ("name", "architecture", "blocks", "vcpus")
 class TakenStream:
     """The stream of a guest that stands: what stands before its pages, then these, then all of it but these."""
 
-    def __init__(self, monitor: Monitor, devices: bytes, told: Machine) -> None:
-        self._name = monitor.name
+    def __init__(self, monitor: Monitor, devices: bytes, told: Machine, files: Mapping[int, RamFile]) -> None:
+        """``files`` hold blocks that the stream may leave out."""
+        self._name, self._files = monitor.name, files
         self._outgoing = Outgoing(monitor)
         self._file = ArrivingFile(self._outgoing.reading, self._name)
         self._kept = KeptStream(self._name)
@@ -71,8 +80,30 @@ class TakenStream:
         with self._arriving():
             yield from self._passing.batches(pages)
         self._outgoing.complete()
-        for block in range(len(self.head.blocks)):
-            yield from self._passing.missing(block)
+        for index, block in enumerate(self.head.blocks):
+            if self._passing.told[index] or not self._leaves_out:
+                yield from self._passing.missing(index)
+            elif index in self._files:
+                yield from self._files[index].batches(index, pages)
+            else:
+                raise DomainError(f"QEMU left out RAM block {block.name!r}, and no file has it", file=self._name)
+
+    @property
+    def tail(self) -> Sequence[ForeignPart]:
+        """What stands behind the device sections, as far as it has passed: none before the pages have."""
+        state = self.whole.state(FOREIGN_TAIL) if self._passed else None
+        parts = state.parts if state is not None else ()
+        if not self._leaves_out:
+            return parts
+        return [
+            attrs.evolve(part, octets=describe(part.octets, DROPPED)) if part.name == VMDESC else part for part in parts
+        ]
+
+    @property
+    def _leaves_out(self) -> bool:
+        """Whether the stream may leave out blocks."""
+        configuration = self._passing.configuration
+        return configuration is not None and is_ignored(configuration.capabilities)
 
     def close(self) -> None:
         """Read no further: a migration that still runs fails."""

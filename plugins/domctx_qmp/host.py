@@ -1,0 +1,84 @@
+"""Where QEMU has the guest's memory on its host: its process's mappings, and the files behind them (proc(5))."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
+
+from domctx.errors import DomctxError
+from domctx_qmp.monitor import Monitor
+
+ROW: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ...([sp]) ([0-9a-f]+) [0-9a-f:]+ ([0-9]+) *(.*)")
+"""A line of ``/proc/PID/maps``."""
+ADDRESS: Final = re.compile(r"is 0x([0-9a-f]+)")
+"""In what ``gpa2hva`` prints."""
+
+
+@attrs.frozen
+class Mapped:
+    """One mapping of a process; ``path`` as the kernel shows it."""
+
+    start: int
+    stop: int
+    shared: bool
+    offset: int
+    inode: int
+    path: str
+
+
+def mappings(pid: int) -> list[Mapped]:
+    """The mappings of a process; none where it does not show them."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return []
+    rows = (ROW.fullmatch(line) for line in lines)
+    return [
+        Mapped(int(row[1], 16), int(row[2], 16), row[3] == "s", int(row[4], 16), int(row[5]), row[6])
+        for row in rows
+        if row is not None
+    ]
+
+
+def holding(found: Iterable[Mapped], address: int, size: int) -> Mapped | None:
+    """The mapping that holds ``size`` octets from ``address`` on; None where no single one does."""
+    return next((each for each in found if each.start <= address and address + size <= each.stop), None)
+
+
+def host_address(monitor: Monitor, address: int) -> int | None:
+    """Where QEMU has a guest-physical address in its own memory; None where that is no RAM."""
+    try:
+        found = ADDRESS.search(monitor.human(f"gpa2hva 0x{address:x}"))
+    except DomctxError:
+        return None
+    return int(found[1], 16) if found is not None else None
+
+
+def open_mapped(pid: int, mapped: Mapped) -> int | None:
+    """A descriptor of the file behind a mapping, to read; None where it cannot be had."""
+    for path in _names(pid, mapped):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            if os.fstat(descriptor).st_ino == mapped.inode:
+                return descriptor
+            os.close(descriptor)
+    return None
+
+
+def _names(pid: int, mapped: Mapped) -> Iterator[str]:
+    """The names under which the file may be opened."""
+    if os.path.isabs(mapped.path):
+        yield f"/proc/{pid}/root{mapped.path}"
+    yield f"/proc/{pid}/map_files/{mapped.start:x}-{mapped.stop:x}"
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            link = f"/proc/{pid}/fd/{name}"
+            with contextlib.suppress(OSError):
+                if os.readlink(link) == mapped.path:
+                    yield link
