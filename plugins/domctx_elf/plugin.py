@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Domain, Format, FormatContext, Sink
+from domctx.api import Coverage, Domain, Format, FormatContext, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
-from domctx_elf.layout import SCHEME
+from domctx_elf.layout import MAGIC, SCHEME
+from domctx_x86.states import REGISTERS, VcpuRegisters
+
+
+def open_(path: str, context: FormatContext) -> Domain:
+    """An opened core as a Domain. Raises DomctxError for a file that is none of a machine."""
+    from domctx_elf.domain import open_domain
+
+    return open_domain(path, context)
 
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
@@ -16,6 +24,18 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     writer.write(source, sink, context)
 
 
+def coverage(domain: Domain) -> list[Coverage]:
+    """No check covers what stands in a core."""
+    return [Coverage("headers", "their ranges"), Coverage("notes", "their lengths"), Coverage("memory")]
+
+
+def registers(domain: Domain | Target) -> VcpuRegisters | None:
+    """The registers that a core's notes tell."""
+    from domctx_elf.registers import provide
+
+    return provide(domain)
+
+
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
     """``elf:``."""
@@ -23,6 +43,15 @@ def domctx_formats() -> Sequence[Format]:
         Format(
             scheme=SCHEME,
             summary="ELF cores of whole machines, for gdb, crash, drgn and readelf",
+            magics=((0, MAGIC),),
+            open=open_,
             write=write,
+            coverage=coverage,
         )
     ]
+
+
+@hookimpl
+def domctx_state_providers() -> Sequence[StateProvider]:
+    """REGISTERS of cores, and of images of them, derived from the notes."""
+    return [StateProvider(REGISTERS, registers, owned=False)]

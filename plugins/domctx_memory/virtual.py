@@ -25,7 +25,10 @@ def registers_of(told: VcpuRegisters | None, vcpu: int | None) -> tuple[int, Reg
     wanted = next(iter(vcpus)) if vcpu is None else vcpu
     if wanted not in vcpus:
         raise UsageError(f"there is no vCPU {wanted}", hint=f"there are: {', '.join(map(str, vcpus))}")
-    return wanted, vcpus[wanted]
+    registers = vcpus[wanted]
+    if "cr0" not in registers.control:
+        raise DomainError(f"nothing tells of the control registers of vCPU {wanted}: its page tables are not known")
+    return wanted, registers
 
 
 def extents(memory: Memory, registers: Registers, address: int, length: int) -> Iterator[Extent]:

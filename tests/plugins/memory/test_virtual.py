@@ -84,6 +84,11 @@ def test_wrong_use() -> None:
         run("read", "m", "0", "1", "--virtual", "--vcpu", "2", domains={"m": domain()})
     with pytest.raises(DomainError, match="nothing tells of x86 vCPUs' registers"):
         run("read", "m", "0", "1", "--virtual", domains={"m": domain(told=False)})
+    blind = domain()
+    registers = Registers(architecture=NARROW, general={}, segments={}, control={})
+    blind.state(REGISTERS).vcpus = {0: registers}  # type: ignore[union-attr, misc]  # a Told's own
+    with pytest.raises(DomainError, match="control registers of vCPU 0"):
+        run("read", "m", "0", "1", "--virtual", domains={"m": blind})
     with pytest.raises(UsageError, match="below 1 << 64"):
         run("read", "m", "0x10000000000000000", "1", "--virtual", domains={"m": domain()})
     for options in (["--virtual", "--block", "ram"], ["--vcpu", "1"]):

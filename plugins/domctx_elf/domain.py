@@ -1,0 +1,70 @@
+"""An ELF core as a Domain: memory from its PT_LOADs, registers from its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from domctx.api import FormatContext, Machine, StateKey
+from domctx.files import RandomFile, in_file, open_at_random
+from domctx.states import FOREIGN_HEAD, MEMORY, ForeignPart
+from domctx_elf.content import Content, notes_in, read_content
+from domctx_elf.layout import QEMU_NAME, SCHEME
+from domctx_elf.memory import CoreMemory, blocks_of
+from domctx_elf.registers import vcpus_in
+from domctx_elf.writer import NOTES
+from domctx_foreign import StoredForeign
+
+T = TypeVar("T")
+
+
+class ElfDomain:
+    """An opened core of a whole machine."""
+
+    scheme = SCHEME
+    one_pass = False
+
+    def __init__(self, file: RandomFile, content: Content) -> None:
+        self.location = file.name
+        self._file = file
+        blocks, runs = blocks_of(content.loads)
+        notes = notes_in(file, content)
+        self.machine = Machine(
+            name="",
+            architecture=content.architecture,
+            hypervisor="qemu" if QEMU_NAME + b"\0" in notes else "",
+            blocks=tuple(blocks),
+            vcpus=tuple(range(vcpus_in(notes, content.architecture))),
+        )
+        self._states: dict[StateKey[Any], Any] = {MEMORY: CoreMemory(file, blocks, runs)}
+        if notes:
+            self._states[FOREIGN_HEAD] = StoredForeign([ForeignPart(SCHEME, NOTES, notes)])
+
+    def state(self, key: StateKey[T]) -> T | None:
+        """The provider of a state, or None."""
+        return cast("T | None", self._states.get(key))
+
+    def owned_states(self) -> Sequence[StateKey[Any]]:
+        """Memory, and the notes where there are any."""
+        return tuple(self._states)
+
+    def pause(self) -> None:
+        """A file does not run."""
+
+    def unpause(self) -> None:
+        """A file does not run."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_domain(path: str, context: FormatContext) -> ElfDomain:
+    """Open a core. Raises DomctxError for a file that is none, that is cut, or whose numbers are out of range."""
+    file = RandomFile(open_at_random(path, SCHEME), path)
+    try:
+        with in_file(path):
+            return ElfDomain(file, read_content(file))
+    except BaseException:
+        file.close()
+        raise

@@ -1,0 +1,67 @@
+"""The reader of ELF cores against mutated input."""
+
+from __future__ import annotations
+
+import resource
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from domctx.states import MEMORY
+from domctx_cpu.show_registers import described
+from domctx_elf.domain import open_domain
+from domctx_elf.notes import notes_of
+from domctx_elf.registers import provide
+from domctx_x86.vcpu import WIDE, Registers
+from helpers.elf_cores import composed, context
+from helpers.fuzzing import mutations, survives
+
+LIMIT = 512 << 20
+"""Octets of peak memory that the reader may not pass, the interpreter and every library included."""
+
+
+@pytest.fixture(scope="module")
+def seconds(request: pytest.FixtureRequest) -> float:
+    """How long each target runs."""
+    return float(request.config.getoption("--fuzz-seconds"))
+
+
+def seeds() -> list[bytes]:
+    """Cores of both classes, with vCPUs of both kinds."""
+    vcpus = {
+        number: Registers(architecture=WIDE, general={"rip": 7}, segments={}, control={"cr0": 1}, msrs={"efer": efer})
+        for number, efer in enumerate((1 << 10, 0))
+    }
+    loads = [(1, 0, place << 13, bytes([place]) * 4096, 8192) for place in range(4)]
+    return [
+        composed(
+            [(4, 0, 0, notes_of({vcpu: vcpus[vcpu] for vcpu in order})), *loads], wide=wide, machine=62 if wide else 3
+        )
+        for wide in (True, False)
+        for order in ((0, 1), (1, 0))
+    ]
+
+
+def test_cores(seconds: float, tmp_path: Path) -> None:
+    """Headers, notes and memory of any shape are accepted or refused, in bounded memory."""
+    path = tmp_path / "core"
+
+    def target(octets: bytes) -> None:
+        path.write_bytes(octets)
+        domain = open_domain(str(path), context())
+        try:
+            memory, told = domain.state(MEMORY), provide(domain)
+            assert memory is not None
+            for _ in islice(memory.batches(64), 64):
+                pass
+            for registers in told.vcpus.values() if told is not None else ():
+                described(registers)
+        finally:
+            domain.close()
+
+    for octets in seeds():
+        assert survives(target, octets)
+    for octets in mutations(seeds(), seconds):
+        survives(target, octets)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < LIMIT
