@@ -5,8 +5,6 @@ All integers are little-endian; holes are kept as they are found. Source: format
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Final
 
 import attrs
@@ -17,14 +15,9 @@ from domctx_x86.fxsave import Fxsave
 XEN_X86_64: Final = "xen-x86_64"
 XEN_X86_32: Final = "xen-x86_32"
 
-FLAGS: Final[Mapping[int, str]] = MappingProxyType(
-    {0: "i387_valid", 2: "in_kernel", 3: "failsafe_disables_events", 4: "syscall_disables_events", 5: "online"}
-)
-"""Bits of ``flags`` by number (VGCF_*)."""
-
 I387_VALID: Final = 1 << 0
 IN_KERNEL: Final = 1 << 2
-ONLINE: Final = 1 << 5
+"""In ``flags``: ``fpu_ctxt`` holds the FPU's registers; the vCPU was in the guest's kernel (VGCF_*)."""
 
 
 @layout(source="formats/xen.md 4.6: trap_info, 64-bit")
