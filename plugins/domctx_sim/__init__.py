@@ -1,4 +1,4 @@
-"""Simulated Xen machines of spring 2004 (``sim:DIR``), and the domain builder."""
+"""Simulated Xen machines (``sim:DIR``), of spring 2004 and of today, and the domain builder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domctx_sim.build import build_machine as build_machine
-    from domctx_sim.builder import Order as Order
     from domctx_sim.dom0 import Dom0 as Dom0
     from domctx_sim.domain import SimDomain as SimDomain
+    from domctx_sim.first import Order as Order
     from domctx_sim.kernel_image import KernelImage as KernelImage, make_guest as make_guest, read_image as read_image
     from domctx_sim.machine import Machine as Machine
     from domctx_sim.target import SimTarget as SimTarget
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": ("build_machine",),
-    "builder": ("Order",),
     "dom0": ("Dom0",),
     "domain": ("SimDomain",),
+    "first": ("Order",),
     "kernel_image": ("KernelImage", "make_guest", "read_image"),
     "machine": ("Machine",),
     "target": ("SimTarget",),

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.integer[Any]]
-"""Frame or page numbers, each below 2^20."""
-Words = NDArray[np.uint32]
-"""Page-table entries, addresses, or memory by words of four octets."""
+"""Frame or page numbers."""
+Words = NDArray[Any]
+"""Page-table entries or addresses, u32 or u64 as the machine's paging has them; or memory by words of four octets."""
 Mask = NDArray[np.bool_]
 Pages = NDArray[Any]
 """Whole pages, of any shape and type."""

@@ -1,4 +1,4 @@
-"""A saved domain becomes a domain of a machine: every check and every step of a restore (formats/xen.md 1.8).
+"""A saved domain becomes a domain of a machine: every check and every step of a restore (formats/xen.md 1.8, 4.5).
 
 The machine's own judge has the last word on the page tables.
 """
@@ -6,7 +6,7 @@ The machine's own judge has the last word on the page tables.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -15,16 +15,15 @@ from domctx.errors import DomainError
 from domctx.schema import encode
 from domctx.states import GdtContext, PageTablesContext, PageType, SpecialMapping
 from domctx_cpu.contexts import with_gdt
-from domctx_cpu.layout import FullExecutionContext
-from domctx_cpu.rules import check_context, sanitise
 from domctx_page_tables import check_frame_list, localise
-from domctx_sim import resume
+from domctx_sim import resume, today
 from domctx_sim.arrays import Numbers, PageTypes, Words
 from domctx_sim.home import Home
-from domctx_sim.layout import WORDS, BuildDomain, Command, Update
-from domctx_sim.on_behalf import SHARED_INFO_TARGET
+from domctx_sim.layout import Update
+from domctx_sim.processor import processor_of
+from domctx_sim.special import SHARED_INFO_TARGET
 from domctx_sim.suspension import SHARED_INFO_WORD, address
-from domctx_x86 import PAGE_MASK, PAGE_SHIFT, PTE_PRESENT
+from domctx_x86 import PAGE_SHIFT, PTE_PRESENT
 
 _CHUNK: Final = 1024
 _LEVEL: Final = np.uint8(7)
@@ -35,7 +34,8 @@ class Arrival:
     """All that an image told, and its pages in their new frames: canonical, as they came."""
 
     home: Home
-    cpu: FullExecutionContext
+    cpu: Any
+    """The decoded vCPU context."""
     gdt: GdtContext
     shared_info: bytes
     page_tables: PageTablesContext
@@ -51,22 +51,24 @@ class Arrival:
         Raises DomainError or RecordError where anything is not right; the machine is then of no use.
         """
         cpu = with_gdt(self.cpu, self.gdt.frames, self.gdt.entries)
-        check_context(cpu, self.home.pages, self.types)
-        check_frame_list(self.page_tables.frame_list, self.types)
+        processor_of(self.home.platform).check(cpu, self.types)
+        check_frame_list(self.page_tables.frame_list, self.types, paging=self.home.platform.paging)
         self._localise()
         self._map_special()
-        esi = self._resume()
+        register, shared_info = self._resume()
         machine, domain = self.home.dom0.machine, self.home.domain
-        machine.write(np.array([domain.shared_info_frame]), np.frombuffer(self.shared_info, np.uint8), domain.id)
+        machine.write(np.array([domain.shared_info_frame]), np.frombuffer(shared_info, np.uint8), domain.id)
         self._tell_machine()
-        self._build(cpu, esi)
+        self._build(cpu, register)
         self._check_types()
 
     def _localise(self) -> None:
         """Step 8: PFNs become MFNs, in all page tables."""
+        paging, numbers = self.home.platform.paging, self.home.p2m
         for pfns in self._tables():
-            pages = self.home.read(pfns)
-            self.home.write(pfns, localise(pages, self.types[pfns], pfns.astype(np.uint32), self.types, self.home.p2m))
+            entries = self.home.read(pfns).view(paging.entry)
+            found = localise(entries, self.types[pfns], pfns.astype(np.uint32), self.types, numbers, paging=paging)
+            self.home.write(pfns, found)
 
     def _tables(self) -> Iterator[Numbers]:
         pfns = np.flatnonzero(self.types & _LEVEL)
@@ -79,32 +81,43 @@ class Arrival:
         for each in self.page_tables.special:
             self._check_special(each)
             page = pages[each.pfn] if each.pfn in pages else pages.setdefault(each.pfn, self.home.page(each.pfn))
-            if page[each.index]:
+            words = page.view(self.home.platform.paging.entry)
+            if words[each.index]:
                 raise _no_special(each, "the word is not zero")
-            page[each.index] = address(self.home.domain.shared_info_frame) | each.flags
+            words[each.index] = address(self.home.domain.shared_info_frame) | each.flags
         if pages:
             self.home.write(np.array(list(pages)), np.stack(list(pages.values())))
 
     def _check_special(self, each: SpecialMapping) -> None:
         if each.target != SHARED_INFO_TARGET:
             raise _no_special(each, f"its target is not {SHARED_INFO_TARGET}")
-        if not (0 <= each.pfn < self.home.pages and 0 <= each.index < WORDS and 0 <= each.flags <= PAGE_MASK):
+        paging = self.home.platform.paging
+        good = 0 <= each.flags == each.flags & paging.flags_mask
+        if not (0 <= each.pfn < self.home.pages and 0 <= each.index < paging.entries and good):
             raise _no_special(each, "there is no such word")
         level = self.types[each.pfn] & _LEVEL
         if level not in (PageType.L1TAB, PageType.NOTAB) or (level == PageType.L1TAB) != bool(each.flags & PTE_PRESENT):
             raise _no_special(each, "it is neither a present entry of an L1 table nor a plain word")
-        if level == PageType.NOTAB and (each.pfn, each.index) != (self.cpu.cpu_ctxt.esi + 1, SHARED_INFO_WORD):
+        if level == PageType.NOTAB and (each.pfn, each.index) != self._plain_word():
             raise _no_special(each, "of plain words only start_info's names it")
 
-    def _resume(self) -> int:
-        record, frame_list = self.cpu.cpu_ctxt.esi, self.page_tables.frame_list
+    def _plain_word(self) -> tuple[int, int] | None:
+        """The page and index of the one word outside of page tables; today's start_info is rewritten anyhow."""
+        record = processor_of(self.home.platform).record(self.cpu)
+        return None if self.home.platform.today else (record + 1, SHARED_INFO_WORD)
+
+    def _resume(self) -> tuple[int, bytes]:
+        """What the register must hold that named the suspend record or start_info, and the shared-info page."""
+        record, frame_list = processor_of(self.home.platform).record(self.cpu), self.page_tables.frame_list
+        if self.home.platform.today:
+            return today.arrive(self.home, record, self.page_tables, self.shared_info)
         suspension = self.page_tables.suspension
         if suspension is None and self.page_tables.special:
             raise _no_special(self.page_tables.special[0], "a domain that suspended itself has given up all such")
         if suspension is None:
             self.home.domain.run_state = "suspended"
-            return resume.by_itself(self.home, record, frame_list)
-        return resume.undo(self.home, record, frame_list, suspension)
+            return resume.by_itself(self.home, record, frame_list), self.shared_info
+        return resume.undo(self.home, record, frame_list, suspension), self.shared_info
 
     def _tell_machine(self) -> None:
         """Step 9: the M2P, then the pins: those that the image tells, or all where it tells of none."""
@@ -112,23 +125,23 @@ class Arrival:
         self.home.domain.pins_known = bool(pinned.any())
         level = self.types & _LEVEL
         pfns = np.flatnonzero(pinned & (level != 0) if pinned.any() else level)
+        pfns = pfns[np.argsort(level[pfns], kind="stable")]
         pages = np.arange(self.home.pages)
         addresses = self.home.p2m.astype(np.int64) << PAGE_SHIFT
         m2p = np.stack([addresses | Update.MACHPHYS, pages], axis=1)
-        commands = np.where(level[pfns] == PageType.L1TAB, Command.PIN_L1_TABLE, Command.PIN_L2_TABLE)
+        commands = level[pfns] - np.uint8(1)  # PIN_L1_TABLE is 0, and so on
         pins = np.stack([addresses[pfns] | Update.EXTENDED, commands], axis=1)
-        self.home.dom0.mmu_update(self.home.domain.id, np.concatenate([m2p, pins]).astype(np.uint32))
+        updates = np.concatenate([m2p, pins]).astype(self.home.platform.paging.entry)
+        self.home.dom0.mmu_update(self.home.domain.id, updates)
 
-    def _build(self, cpu: FullExecutionContext, esi: int) -> None:
+    def _build(self, cpu: Any, register: int) -> None:
         """Steps 10 to 15: the context in machine frames, made safe, and BUILDDOMAIN."""
+        processor = processor_of(self.home.platform)
+        bases = [self.home.mfn(pfn) for pfn in processor.bases(cpu, canonical=True)]
         frames = [self.home.mfn(pfn) for pfn in self.gdt.frames]
-        context = attrs.evolve(
-            with_gdt(cpu, frames, self.gdt.entries),
-            cpu_ctxt=attrs.evolve(cpu.cpu_ctxt, esi=esi),
-            pt_base=address(self.home.mfn(cpu.pt_base >> PAGE_SHIFT)),
-        )
-        domain = self.home.domain
-        self.home.dom0.build_domain(BuildDomain(domain=domain.id, num_vifs=1, context=encode(sanitise(context))))
+        context = processor.with_record(with_gdt(cpu, frames, self.gdt.entries), register)
+        here = encode(processor.sanitise(processor.with_bases(context, bases)))
+        self.home.dom0.install(self.home.domain.id, here, vifs=1)
 
     def _check_types(self) -> None:
         """What the image calls a page table must be used as one, or its entries would be lost at the next save."""

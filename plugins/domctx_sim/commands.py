@@ -15,6 +15,7 @@ from domctx.errors import DomainError
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.frame_table import FrameFlag, FrameTable, FrameType
 from domctx_sim.layout import SUBJECT_PAGE_TABLES, Command, Update
+from domctx_sim.platforms import TWO_LEVEL, Platform
 from domctx_sim.references import References
 from domctx_sim.rules import check_ldt
 from domctx_x86 import PAGE_SHIFT
@@ -27,7 +28,7 @@ class Cpu(Protocol):
     """What of a domain's processor its page-table updates change."""
 
     def set_base(self, mfn: int) -> int:
-        """Install a page directory; returns the frame of the former one."""
+        """Install a top-level page table; returns the frame of the former one."""
 
     def set_ldt(self, base: int, entries: int) -> None:
         """Install an LDT at a linear address."""
@@ -48,13 +49,16 @@ class Call:
 class Commands:
     """Carries out extended commands."""
 
-    def __init__(self, table: FrameTable, references: References, cpus: Mapping[int, Cpu]) -> None:
+    def __init__(
+        self, table: FrameTable, references: References, cpus: Mapping[int, Cpu], platform: Platform = TWO_LEVEL
+    ) -> None:
         """``cpus`` are the domains that exist, by id."""
+        self._platform = platform
         self._table = table
         self._references = references
         self._cpus = cpus
         self._commands: Mapping[int, Callable[[Call, int, int], None]] = {
-            Command.PIN_L2_TABLE: self._pin_l2,
+            **{pin_command(level): self._pin for level in range(2, platform.paging.levels + 1)},
             Command.UNPIN_TABLE: self._unpin,
             Command.NEW_BASEPTR: self._new_base,
             Command.TLB_FLUSH: _nothing,
@@ -69,18 +73,18 @@ class Commands:
         command = self._commands.get(val & 0xFF)
         if command is None:
             raise DomainError(
-                "an unknown command, or one for tables that i386 does not have", got=f"0x{val & 0xFF:02x}"
+                "an unknown command, or one for tables that this machine does not have", got=f"0x{val & 0xFF:02x}"
             )
         command(call, ptr, val)
 
-    def _pin_l2(self, call: Call, ptr: int, val: int) -> None:
-        self.pin(np.array([ptr >> PAGE_SHIFT]), FrameType.L2_TABLE, call)
+    def _pin(self, call: Call, ptr: int, val: int) -> None:
+        self.pin(np.array([ptr >> PAGE_SHIFT]), FrameType((val & 0xFF) + 1), call)
 
     def pin(self, mfns: Numbers, use: FrameType, call: Call) -> None:
         """Pin page tables, each once. Raises DomainError where one is pinned already, or cannot be such a table."""
         unique, counts = np.unique(mfns, return_counts=True)
-        again = (counts > 1) | self._table.has(unique, FrameFlag.PINNED)
         self._references.own(mfns, call.tables)
+        again = (counts > 1) | self._table.has(unique, FrameFlag.PINNED)
         if again.any():
             raise DomainError("a page table is pinned already", got=f"MFN 0x{int(unique[again.argmax()]):05x}")
         self._references.take(mfns, use, call.tables)
@@ -103,7 +107,7 @@ class Commands:
     def _new_base(self, call: Call, ptr: int, val: int) -> None:
         cpu = self._cpu(call)
         mfns = np.array([ptr >> PAGE_SHIFT])
-        self._references.take(mfns, FrameType.L2_TABLE, call.caller)
+        self._references.take(mfns, FrameType(self._platform.paging.levels), call.caller)
         try:
             former = cpu.set_base(int(mfns[0]))
         except DomainError:
@@ -113,7 +117,7 @@ class Commands:
 
     def _set_ldt(self, call: Call, ptr: int, val: int) -> None:
         entries = val >> 8
-        check_ldt(ptr, entries)
+        check_ldt(ptr, entries, self._platform.segment_limit)
         self._cpu(call).set_ldt(ptr, entries)
 
     def _subject_high(self, call: Call, ptr: int, val: int) -> None:
@@ -125,6 +129,11 @@ class Commands:
         call.frames = domain
         if val & SUBJECT_PAGE_TABLES:
             call.tables = domain
+
+
+def pin_command(level: int) -> Command:
+    """The command that pins a table of a level."""
+    return Command(Command.PIN_L1_TABLE + level - 1)
 
 
 def _half(ptr: int, val: int) -> int:

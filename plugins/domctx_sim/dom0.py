@@ -5,19 +5,17 @@ Source: xen/common/dom0_ops.c and xen/common/domain.c (final_setup_guestos) at c
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 
 from domctx.errors import DomainError
-from domctx.schema import decode
-from domctx_cpu.layout import FullExecutionContext
+from domctx.schema import decode, size_of
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.commands import DOM0, subject_updates
 from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import (
-    CONTEXT_SIZE,
-    MAX_FRAMES,
-    MAX_NAME,
     MAX_VIFS,
     BuildDomain,
     CreateDomain,
@@ -27,7 +25,8 @@ from domctx_sim.layout import (
 )
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
-from domctx_sim.rules import check_base, check_gdt_entries, check_ldt
+from domctx_sim.processor import processor_of
+from domctx_sim.rules import check_gdt_entries, check_ldt
 from domctx_x86 import PAGE_SHIFT, gdt_frame_count
 
 
@@ -51,10 +50,11 @@ class Dom0:
         pages = operation.memory_kb >> PAGE_SHIFT - 10
         if self.machine.domains:
             raise DomainError("the machine holds a domain already", file=str(self.machine.folder))
-        if not operation.name.isascii() or "\0" in operation.name or len(operation.name) >= MAX_NAME:
+        most = self.machine.platform.max_name - 1
+        if not operation.name.isascii() or "\0" in operation.name or len(operation.name) > most:
             raise DomainError(
                 "the domain's name cannot be kept",
-                expected=f"at most {MAX_NAME - 1} ASCII characters",
+                expected=f"at most {most} ASCII characters",
                 got=repr(operation.name),
             )
         if not pages:
@@ -63,38 +63,42 @@ class Dom0:
         table = self.machine.table
         self._page_lists[domain] = table.allocate(domain, pages, self._random)
         self.machine.domains[domain] = DomainRecord(
-            id=domain, name=operation.name, shared_info_frame=table.share(domain)
+            platform=self.machine.platform, id=domain, name=operation.name, shared_info_frame=table.share(domain)
         )
         return attrs.evolve(operation, domain=domain)
 
     def build_domain(self, operation: BuildDomain) -> None:
         """BUILDDOMAIN: the processor's context, its page-table base, its GDT, its virtual network interfaces."""
-        domain = self._domain(operation.domain)
-        if domain.context:
-            raise DomainError("the domain is built already", got=f"domain {domain.id}")
-        if not 0 <= operation.num_vifs <= MAX_VIFS:
-            raise DomainError("too many network interfaces", expected=f"at most {MAX_VIFS}", got=operation.num_vifs)
-        cpu = decode(FullExecutionContext, operation.context)
-        check_ldt(cpu.ldt_base, cpu.ldt_ents)
-        check_base(cpu.pt_base)
-        base = np.array([cpu.pt_base >> PAGE_SHIFT])
-        references = self.machine.references
-        references.take(base, FrameType.L2_TABLE, domain.id)
-        try:
-            self._install_gdt(cpu, domain.id)
-        except DomainError:
-            references.drop(base)
-            raise
-        domain.context, domain.vifs = operation.context, operation.num_vifs
+        self.install(operation.domain, operation.context, operation.num_vifs)
 
-    def _install_gdt(self, cpu: FullExecutionContext, domain: int) -> None:
-        check_gdt_entries(cpu.gdt_ents)
+    def install(self, domain: int, context: bytes, vifs: int) -> None:
+        """The same, of a context that has the machine's ABI, in machine frames."""
+        record = self._domain(domain)
+        if record.context:
+            raise DomainError("the domain is built already", got=f"domain {domain}")
+        if not 0 <= vifs <= MAX_VIFS:
+            raise DomainError("too many network interfaces", expected=f"at most {MAX_VIFS}", got=vifs)
+        platform = self.machine.platform
+        processor = processor_of(platform)
+        cpu = decode(processor.layout, context)
+        check_ldt(cpu.ldt_base, cpu.ldt_ents, platform.segment_limit)
+        bases = np.array(processor.bases(cpu))
+        references = self.machine.references
+        references.take(bases, FrameType(platform.paging.levels), domain)
+        try:
+            self._install_gdt(cpu, domain)
+        except DomainError:
+            references.drop(bases)
+            raise
+        record.context, record.vifs = context, vifs
+
+    def _install_gdt(self, cpu: Any, domain: int) -> None:
+        limit = self.machine.table.frames
+        check_gdt_entries(cpu.gdt_ents, self.machine.platform.gdt_entries)
         frames = cpu.gdt_frames[: gdt_frame_count(cpu.gdt_ents)]
-        beyond = [frame for frame in frames if frame >= MAX_FRAMES]
+        beyond = [frame for frame in frames if frame >= limit]
         if beyond:
-            raise DomainError(
-                "a GDT frame that no machine has", expected=f"below 0x{MAX_FRAMES:x}", got=f"0x{beyond[0]:x}"
-            )
+            raise DomainError("a GDT frame that no machine has", expected=f"below 0x{limit:x}", got=f"0x{beyond[0]:x}")
         if frames:
             self.machine.references.take(np.array(frames), FrameType.GDT, domain, first=frames[0])
 
@@ -123,6 +127,7 @@ class Dom0:
         """GETDOMAININFO; the context is zeros until the domain is built, and while it runs."""
         record = self._domain(domain)
         running = record.run_state == "running"
+        hidden = running or not record.context
         return DomainInfo(
             domain=domain,
             name=record.name,
@@ -133,16 +138,15 @@ class Dom0:
             tot_pages=len(self.machine.table.owned(domain)),
             cpu_time=0,
             shared_info_frame=record.shared_info_frame,
-            context=bytes(CONTEXT_SIZE) if running or not record.context else record.context,
+            context=bytes(size_of(processor_of(record.platform).layout)) if hidden else record.context,
         )
 
     def get_page_frame_info(self, operation: PageFrameInfo) -> PageFrameInfo:
         """GETPAGEFRAMEINFO: what a frame of the domain is used as; the answer holds the type."""
         self._domain(operation.domain)
-        if operation.pfn >= MAX_FRAMES:
-            raise DomainError(
-                "a frame that no machine has", expected=f"below 0x{MAX_FRAMES:x}", got=f"0x{operation.pfn:x}"
-            )
+        limit = self.machine.table.frames
+        if operation.pfn >= limit:
+            raise DomainError("a frame that no machine has", expected=f"below 0x{limit:x}", got=f"0x{operation.pfn:x}")
         mfns = np.array([operation.pfn])
         self.machine.references.own(mfns, operation.domain)
         level = int(self.machine.table.page_types(mfns)[0]) & 7
@@ -154,5 +158,6 @@ class Dom0:
         return self._page_lists.get(domain, self.machine.table.owned(domain))[:max_pfns]
 
     def mmu_update(self, domain: int, updates: Words) -> None:
-        """Page-table updates on a domain's behalf: u32[n, 2] of ``ptr`` and ``val``."""
-        self.machine.mmu.update(np.concatenate([subject_updates(domain), updates]), DOM0)
+        """Page-table updates on a domain's behalf: [n, 2] of ``ptr`` and ``val``, as wide as the entries."""
+        subject = subject_updates(domain).astype(updates.dtype)
+        self.machine.mmu.update(np.concatenate([subject, updates]), DOM0)

@@ -9,18 +9,14 @@ from typing import Any, Final, TypeVar
 
 from domctx.api import Machine as Description, StateKey
 from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, SharedInfoContext
-from domctx_sim import by_itself, on_behalf
-from domctx_sim.layout import ABI
+from domctx_sim import by_itself, on_behalf, today
 from domctx_sim.machine import Machine
 from domctx_sim.states import SimClock, SimGdt, SimMemory, SimPageTables, SimSharedInfo, SimVcpus, ram_block
 from domctx_sim.view import View
-from domctx_x86 import I386_2LEVEL
 
 T = TypeVar("T")
 
 SCHEME: Final = "sim"
-HYPERVISOR: Final = "xen-2004"
-ARCHITECTURE: Final = "i386"
 
 
 class SimDomain:
@@ -38,15 +34,16 @@ class SimDomain:
     @property
     def machine(self) -> Description:
         """The description of the domain; its run state is the one in which it was found."""
+        platform = self.sim.platform
         return Description(
             name=self._domain.name,
-            architecture=ARCHITECTURE,
-            hypervisor=HYPERVISOR,
+            architecture=platform.architecture,
+            hypervisor=platform.hypervisor,
             blocks=(ram_block(len(self.sim.table.owned(self._domain.id))),),
             vcpus=(0,),
             run_state=self._domain.run_state,
-            pv_width=I386_2LEVEL.width,
-            pv_levels=I386_2LEVEL.levels,
+            pv_width=platform.paging.word,
+            pv_levels=platform.paging.levels,
             command_line=self._domain.command_line or None,
         )
 
@@ -54,16 +51,18 @@ class SimDomain:
     def view(self) -> View:
         """The domain, suspended and canonical. Raises DomainError for what no saved state can hold."""
         suspended = self._domain.run_state == "suspended"
+        if self.sim.platform.today:
+            return today.suspended(self.sim) if suspended else today.suspend(self.sim)
         return by_itself.suspended(self.sim) if suspended else on_behalf.suspend(self.sim)
 
     @functools.cached_property
     def _states(self) -> Mapping[StateKey[Any], Any]:
-        page = self.sim.frames.words[self._domain.shared_info_frame].tobytes()
+        abi = self.sim.platform.abi
         return {
             MEMORY: SimMemory(self.view),
             VCPUS: SimVcpus({0: self.view.vcpu}),
             GDT: SimGdt({0: self.view.gdt}),
-            SHARED_INFO: SimSharedInfo(SharedInfoContext(ABI, page)),
+            SHARED_INFO: SimSharedInfo(SharedInfoContext(abi, self.view.shared_info)),
             PAGE_TABLES: SimPageTables(self.view),
             CLOCK: SimClock(self._domain.tsc),
         }

@@ -1,6 +1,6 @@
 """What Xen knows of every frame: owner, type, counts, flags; and the machine-to-physical table (M2P).
 
-The columns are arrays over all 2^20 frames, kept in one sparse file and mapped privately: what is changed is written
+The columns are arrays over all frames, kept in one sparse file and mapped privately: what is changed is written
 back by ``save`` alone.
 Source of the rules of counting: xen/include/xen/mm.h at 8babea8308, struct pfn_info.
 """
@@ -38,11 +38,16 @@ NO_PFN: Final = 0xFFFF_FFFF
 
 
 class FrameType(enum.IntEnum):
-    """What a frame is used as; the uses exclude each other (mm.h at 8babea8308, PGT_*)."""
+    """What a frame is used as; the uses exclude each other (mm.h at 8babea8308, PGT_*).
+
+    A page table's number is its level.
+    """
 
     NONE = 0
     L1_TABLE = 1
     L2_TABLE = 2
+    L3_TABLE = 3
+    L4_TABLE = 4
     GDT = 5
     LDT = 6
     WRITABLE = 7
@@ -67,7 +72,9 @@ _COLUMNS: Final[tuple[tuple[str, np.dtype[Any]], ...]] = (
     ("count", np.dtype("<u4")),
     ("m2p", np.dtype("<u4")),
 )
-SIZE: Final = MAX_FRAMES * sum(dtype.itemsize for _, dtype in _COLUMNS)
+ROW: Final = sum(dtype.itemsize for _, dtype in _COLUMNS)
+"""Octets that the file has for a frame."""
+TABLES: Final = (FrameType.L1_TABLE, FrameType.L2_TABLE, FrameType.L3_TABLE, FrameType.L4_TABLE)
 _CHUNK: Final = 1 << 16
 
 
@@ -81,9 +88,10 @@ class FrameTable:
     count: NDArray[np.uint32]
     m2p: NDArray[np.uint32]
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, frames: int = MAX_FRAMES) -> None:
         """Load the columns; a folder without the file has only Xen's heap. Raises DomainError where it is not whole."""
         self._path = folder / NAME
+        self.frames = frames
         for name, column in self._load().items():
             setattr(self, name, column)
         self.m2p = ~self.m2p
@@ -92,17 +100,20 @@ class FrameTable:
 
     def _load(self) -> dict[str, Pages]:
         if not self._path.exists():
-            return {name: np.zeros(MAX_FRAMES, dtype) for name, dtype in _COLUMNS}
+            return {name: np.zeros(self.frames, dtype) for name, dtype in _COLUMNS}
         try:
             size = self._path.stat().st_size
-            if size != SIZE:
-                raise DomainError("the frame table has the wrong size", file=str(self._path), expected=SIZE, got=size)
+            if size != self.frames * ROW:
+                expected = self.frames * ROW
+                raise DomainError(
+                    "the frame table has the wrong size", file=str(self._path), expected=expected, got=size
+                )
             octets = np.memmap(self._path, np.uint8, "c")
         except OSError as error:
             raise refused(error, self._path) from error
-        ends = np.cumsum([MAX_FRAMES * dtype.itemsize for _, dtype in _COLUMNS]).tolist()
+        ends = np.cumsum([self.frames * dtype.itemsize for _, dtype in _COLUMNS]).tolist()
         return {
-            name: octets[end - MAX_FRAMES * dtype.itemsize : end].view(dtype)
+            name: octets[end - self.frames * dtype.itemsize : end].view(dtype)
             for (name, dtype), end in zip(_COLUMNS, ends, strict=True)
         }
 
@@ -110,13 +121,18 @@ class FrameTable:
         """Write the columns to a new file that takes the old one's place, with holes for zeros. Raises DomainError."""
         columns: list[Pages] = [self.owner, self.type, self.flags, self.type_count, self.count, ~self.m2p]
         with publish(self._path, force=True) as file:
-            file.truncate(SIZE)
+            file.truncate(self.frames * ROW)
             offset = 0
             for column in columns:
                 chunks = np.ascontiguousarray(column).view(np.uint8).reshape(-1, _CHUNK)
                 for index in np.flatnonzero(chunks.any(axis=1)).tolist():
                     os.pwrite(file.fileno(), chunks[index].data, offset + index * _CHUNK)
                 offset += chunks.size
+
+    def inside(self, mfns: Numbers) -> Numbers:
+        """The frames, with frame 0, which is Xen's, in place of those that the machine does not have."""
+        known: Numbers = np.where(mfns < self.frames, mfns, mfns.dtype.type(0))
+        return known
 
     def has(self, mfns: Numbers, flag: FrameFlag) -> Mask:
         """Which frames have a flag."""
@@ -142,7 +158,7 @@ class FrameTable:
     def page_types(self, mfns: Numbers) -> NDArray[np.uint8]:
         """What frames are used as: u8[n] of PageType, with PINNED where their owner pinned them."""
         use = self.type[mfns]
-        table = (self.type_count[mfns] != 0) & ((use == FrameType.L1_TABLE) | (use == FrameType.L2_TABLE))
+        table = (self.type_count[mfns] != 0) & np.isin(use, TABLES)
         pinned = np.where(self.has(mfns, FrameFlag.PINNED), np.uint8(PageType.PINNED), np.uint8(0))
         return np.where(table, use | pinned, np.uint8(PageType.NOTAB))
 

@@ -1,4 +1,4 @@
-"""The frames of a simulated machine: a sparse file of 2^20 pages, read through a mapping and written by runs.
+"""The frames of a simulated machine: a sparse file, read through a mapping and written by runs.
 
 Writing never goes through the mapping: a full disk is then an error that can be told, and not a SIGBUS.
 """
@@ -22,18 +22,17 @@ from domctx_x86 import PAGE_SIZE
 
 NAME: Final = "frames"
 """The file's name in a machine's folder."""
-SIZE: Final = MAX_FRAMES * PAGE_SIZE
 _FEW: Final = 16
 """Fewer frames than these are read through the mapping."""
 
 
-def create_frames(folder: Path) -> None:
+def create_frames(folder: Path, frames: int = MAX_FRAMES) -> None:
     """Make the file of a new machine: every frame is zero and takes no room. Raises DomainError."""
     path = folder / NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, SIZE)
+            os.ftruncate(descriptor, frames * PAGE_SIZE)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -48,11 +47,12 @@ def _runs(mfns: Numbers) -> Iterator[tuple[int, Numbers]]:
 
 
 class Frames:
-    """The opened frames; ``words`` u32[2^20, 1024] sees them as they are, and cannot be written."""
+    """The opened frames; ``words`` u32[frames, 1024] sees them as they are, and cannot be written."""
 
-    def __init__(self, folder: Path, *, writable: bool) -> None:
+    def __init__(self, folder: Path, *, writable: bool, frames: int = MAX_FRAMES) -> None:
         """Map the file. Raises DomainError where it is not a machine's."""
         self._path = folder / NAME
+        self._size = frames * PAGE_SIZE
         mode = os.O_RDWR if writable else os.O_RDONLY
         try:
             self._descriptor = os.open(self._path, mode | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -66,21 +66,21 @@ class Frames:
 
     def _map(self) -> Words:
         size = os.fstat(self._descriptor).st_size
-        if size != SIZE:
+        if size != self._size:
             raise DomainError(
                 "the machine's frames have the wrong size",
                 file=str(self._path),
-                expected=f"0x{SIZE:x}",
+                expected=f"0x{self._size:x}",
                 got=f"0x{size:x}",
             )
         try:
-            mapping = mmap.mmap(self._descriptor, SIZE, access=mmap.ACCESS_READ)
+            mapping = mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ)
         except OSError as error:  # no address space for it
             raise refused(error, self._path) from error
-        return np.frombuffer(mapping, dtype="<u4").reshape(MAX_FRAMES, WORDS)
+        return np.frombuffer(mapping, dtype="<u4").reshape(-1, WORDS)
 
     def read(self, mfns: Numbers) -> Words:
-        """A copy of the frames ``mfns``, each below 2^20: u32[n, 1024]. Raises DomainError where the disk refuses."""
+        """A copy of frames that the machine has: u32[n, 1024]. Raises DomainError where the disk refuses."""
         if len(mfns) < _FEW:
             few: Words = self.words[mfns]
             return few
@@ -131,7 +131,7 @@ class Frames:
         """Make every frame zero, and give back its room. Raises DomainError."""
         try:
             os.ftruncate(self._descriptor, 0)
-            os.ftruncate(self._descriptor, SIZE)
+            os.ftruncate(self._descriptor, self._size)
         except OSError as error:
             raise refused(error, self._path) from error
 

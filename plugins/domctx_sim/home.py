@@ -8,6 +8,7 @@ import numpy as np
 from domctx_sim.arrays import Numbers, Pages, Words
 from domctx_sim.dom0 import Dom0
 from domctx_sim.metadata import DomainRecord
+from domctx_sim.platforms import Platform
 
 
 @attrs.frozen(eq=False)
@@ -22,6 +23,11 @@ class Home:
     def pages(self) -> int:
         """N, the number of pages."""
         return len(self.p2m)
+
+    @property
+    def platform(self) -> Platform:
+        """The kind of machine."""
+        return self.dom0.machine.platform
 
     def mfn(self, pfn: int) -> int:
         """The frame of a page."""

@@ -49,7 +49,7 @@ class IncomingMemory:
     def store(self, batch: PageBatch) -> None:
         """Write a batch to the domain's frames.
 
-        Raises DomainError outside the block, and for kinds of pages that a domain of 2004 does not have.
+        Raises DomainError outside the block, and for kinds of pages that the domain cannot have.
         """
         check_range(batch.block, batch.first, batch.count, self._home.pages)
         strange = ~np.isin(batch.kinds, (PageKind.DATA, PageKind.ZERO, PageKind.FILL))

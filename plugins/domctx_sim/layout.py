@@ -18,7 +18,7 @@ WORDS: Final = 1024
 """Words of four octets in a page, and so entries of a page table."""
 
 MAX_FRAMES: Final = I386_2LEVEL.max_mfns
-"""Frames of a machine: 4 GiB."""
+"""Frames of a machine of 2004: 4 GiB."""
 
 PRIVATE_START: Final = I386_2LEVEL.hypervisor_start + (4 << 20)
 """Linear addresses from here on no guest may reach by any segment: below lies the M2P, which it may read."""

@@ -20,6 +20,7 @@ from domctx_sim.frame_table import FrameTable, FrameType
 from domctx_sim.frames import Frames, create_frames
 from domctx_sim.metadata import DomainRecord
 from domctx_sim.mmu import Mmu
+from domctx_sim.platforms import TWO_LEVEL, Platform
 from domctx_sim.references import References
 
 FILES: Final = (metadata.NAME, frames.NAME, frame_table.NAME)
@@ -29,7 +30,8 @@ FILES: Final = (metadata.NAME, frames.NAME, frame_table.NAME)
 class Machine:
     """One opened machine. Close it, or use it as a context manager.
 
-    ``frames``, ``table``, ``references`` and ``mmu`` are its parts; ``domains`` holds its domain, if any, by id.
+    ``platform`` is its kind; ``frames``, ``table``, ``references`` and ``mmu`` are its parts; ``domains`` holds its
+    domain, if any, by id.
     """
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
@@ -41,21 +43,21 @@ class Machine:
         self._writable = writable
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, _lock(folder, fcntl.LOCK_EX if writable else fcntl.LOCK_SH))
-            domain = metadata.read(folder)
-            self.frames = Frames(folder, writable=writable)
+            self.platform, domain = metadata.read(folder)
+            self.frames = Frames(folder, writable=writable, frames=self.platform.frames)
             stack.callback(self.frames.close)
-            self.table = FrameTable(folder)
+            self.table = FrameTable(folder, self.platform.frames)
             self._stack = stack.pop_all()
         self.domains: dict[int, DomainRecord] = {} if domain is None else {domain.id: domain}
-        self.references = References(self.frames, self.table)
+        self.references = References(self.frames, self.table, self.platform.paging)
         cpus: Mapping[int, DomainRecord] = self.domains
-        self.mmu = Mmu(self.frames, self.table, self.references, cpus)
+        self.mmu = Mmu(self.frames, self.table, self.references, cpus, self.platform)
 
     @classmethod
-    def create(cls, folder: Path) -> Machine:
+    def create(cls, folder: Path, platform: Platform = TWO_LEVEL) -> Machine:
         """Make a machine without a domain in an empty folder, and open it."""
-        create_frames(folder)
-        metadata.write(folder, None)
+        create_frames(folder, platform.frames)
+        metadata.write(folder, None, platform)
         return cls(folder, writable=True)
 
     @classmethod
@@ -93,7 +95,7 @@ class Machine:
 
     def save_domain(self) -> None:
         """Write the description of the domain alone, whole or not at all. Raises DomainError."""
-        metadata.write(self.folder, next(iter(self.domains.values()), None))
+        metadata.write(self.folder, next(iter(self.domains.values()), None), self.platform)
 
     def close(self) -> None:
         """Close the files and give back the lock; what was not saved is forgotten."""

@@ -7,13 +7,13 @@ import numpy as np
 
 from domctx.errors import DomainError
 from domctx_page_tables import FrameMap
+from domctx_sim import idle
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.frame_table import FrameFlag
-from domctx_sim.layout import MAX_FRAMES, WORDS
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
 from domctx_sim.suspension import FRAME_LIST_WORD, NR_PFNS_WORD
-from domctx_x86 import I386_2LEVEL
+from domctx_x86 import PAGE_SIZE
 
 
 def machine_p2m(machine: Machine, domain: DomainRecord) -> Words:
@@ -53,6 +53,11 @@ class Told:
     """The frames that hold the P2M."""
 
 
+def frame_map_of(machine: Machine, p2m: Words) -> FrameMap:
+    """The frame map of a P2M that lies in this machine. Raises DomainError as ``FrameMap``."""
+    return FrameMap(p2m, paging=machine.platform.paging, m2p_frame=idle.M2P_FRAME)
+
+
 def guest_p2m(machine: Machine, domain: DomainRecord, record: int) -> Told:
     """Follow the suspend record in frame ``record`` to the guest's P2M.
 
@@ -65,33 +70,34 @@ def guest_p2m(machine: Machine, domain: DomainRecord, record: int) -> Told:
     if pages != owned:
         raise DomainError("the suspend record counts other pages than the domain has", expected=owned, got=pages)
     _own(machine, domain, "the frame list", np.array([frame_list]))
-    frames = machine.frames.words[frame_list, : I386_2LEVEL.p2m_frames(pages)].astype(np.int64)
+    frames = machine.frames.words[frame_list, : machine.platform.paging.p2m_frames(pages)].astype(np.int64)
     _own(machine, domain, "a frame of the P2M", frames)
     p2m = machine.frames.read(frames).reshape(-1)[:pages]
     _own(machine, domain, "a frame in the P2M", p2m.astype(np.int64))
-    return Told(FrameMap(p2m), record, frame_list, frames)
+    return Told(frame_map_of(machine, p2m), record, frame_list, frames)
 
 
 def stored_p2m(machine: Machine, domain: DomainRecord, pages: Numbers) -> FrameMap:
     """The machine's P2M, which the guest's P2M ``pages`` (PFNs) must hold too. Raises DomainError where they do not."""
     p2m = machine_p2m(machine, domain)
-    expected = I386_2LEVEL.p2m_frames(len(p2m))
+    expected = machine.platform.paging.p2m_frames(len(p2m))
     if len(pages) != expected or (pages >= len(p2m)).any():
         raise DomainError("the frame list of the domain is damaged", expected=f"{expected} pages below 0x{len(p2m):x}")
-    told = machine.frames.read(p2m[pages]).reshape(-1)[: len(p2m)]
+    told = machine.frames.read(p2m[pages]).view(machine.platform.word).reshape(-1)[: len(p2m)]
     if not np.array_equal(told, p2m):
         pfn = int((told != p2m).argmax())
+        per_page = PAGE_SIZE // machine.platform.paging.word
         raise DomainError(
             f"the guest's P2M is wrong for page 0x{pfn:x}",
             expected=f"MFN 0x{int(p2m[pfn]):05x}",
-            got=f"MFN 0x{int(told[pfn]):05x} in PFN 0x{int(pages[pfn // WORDS]):x}",
+            got=f"MFN 0x{int(told[pfn]):05x} in PFN 0x{int(pages[pfn // per_page]):x}",
         )
-    return FrameMap(p2m)
+    return frame_map_of(machine, p2m)
 
 
 def _own(machine: Machine, domain: DomainRecord, what: str, mfns: Numbers) -> None:
-    table, inside = machine.table, np.minimum(mfns, MAX_FRAMES - 1)
+    table, inside = machine.table, machine.table.inside(mfns)
     owned = (table.owner[inside] == domain.id) & table.has(inside, FrameFlag.ALLOCATED)
-    foreign = (mfns >= MAX_FRAMES) | ~owned
+    foreign = ~owned
     if foreign.any():
         raise DomainError(f"{what} is no page of the domain", got=f"MFN 0x{int(mfns[foreign.argmax()]):05x}")

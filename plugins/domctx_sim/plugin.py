@@ -37,7 +37,7 @@ def domctx_formats() -> Sequence[Format]:
     return [
         Format(
             scheme="sim",
-            summary="a folder that holds a simulated Xen machine of 2004 with one domain",
+            summary="a folder that holds a simulated Xen machine, of 2004 or of today, with one domain",
             open=open_,
             create=create,
             update=update,

@@ -2,7 +2,8 @@
 
 A frame changes its use only while nothing uses it; the first use as a page table checks its contents and counts the
 references that they make, the last one gives them back.
-Source: xen/common/memory.c and xen/include/xen/mm.h at commit 8babea8308.
+Source: xen/common/memory.c and xen/include/xen/mm.h at commit 8babea8308; tables of more than two levels follow the
+same rules, with Xen's slots where formats/xen.md 4.5 has them.
 """
 
 from __future__ import annotations
@@ -15,34 +16,47 @@ import numpy as np
 from domctx.errors import DomainError
 from domctx_sim import idle
 from domctx_sim.arrays import Mask, Numbers, Words
-from domctx_sim.frame_table import FrameFlag, FrameTable, FrameType
+from domctx_sim.frame_table import TABLES, FrameFlag, FrameTable, FrameType
 from domctx_sim.frames import Frames
-from domctx_sim.rules import L2_FORBIDDEN, USES, descriptor_fault, first_fault, frames_of, l1_fault, present, writable
-from domctx_x86 import I386_2LEVEL
+from domctx_sim.rules import (
+    USES,
+    descriptor_fault,
+    first_fault,
+    forbidden,
+    frames_of,
+    l1_fault,
+    present,
+    writable,
+)
+from domctx_x86 import I386_2LEVEL, Paging
 
 _CHUNK: Final = 512
 """Page tables that are looked at in one go: 2 MiB of entries."""
-_GUEST_SLOTS: Final = I386_2LEVEL.hypervisor_slots[0]
+_KEPT: Final = (*TABLES, FrameType.GDT, FrameType.LDT)
+"""Uses whose end gives back what the frame was checked for."""
 
 
 class References:
     """Takes and drops uses of frames. What is refused raises DomainError and leaves the counts as they were."""
 
-    def __init__(self, frames: Frames, table: FrameTable) -> None:
+    def __init__(self, frames: Frames, table: FrameTable, paging: Paging = I386_2LEVEL) -> None:
         self._frames = frames
         self._table = table
+        self._paging = paging
 
     def own(self, mfns: Numbers, domain: int) -> None:
         """Refuse frames that are not the domain's."""
-        foreign = self._table.owner[mfns] != domain
+        foreign = self._table.owner[self._table.inside(mfns)] != domain
         if foreign.any():
             raise DomainError("a frame belongs to another owner", got=f"MFN 0x{int(mfns[foreign.argmax()]):05x}")
 
     def take(self, mfns: Numbers, use: FrameType, domain: int, *, first: int = -1) -> None:
         """Use each of the domain's frames (as often as it is listed) as ``use``; the first use is checked.
 
-        New L2 tables are taken one at a time. ``first`` is the frame of a GDT whose reserved descriptors are Xen's.
+        New tables above L1 are taken one at a time. ``first`` is the frame of a GDT that holds Xen's own descriptors.
         """
+        if use in TABLES and use > self._paging.levels:
+            raise DomainError("a page table of a level that this machine does not have", got=USES[use])
         self.own(mfns, domain)
         unique, counts = np.unique(mfns, return_counts=True)
         table = self._table
@@ -75,19 +89,18 @@ class References:
         table = self._table
         table.type_count[unique] -= counts.astype(np.uint32)
         table.count[unique] -= counts.astype(np.uint32)
-        kept = np.isin(table.type[unique], (FrameType.L1_TABLE, FrameType.L2_TABLE, FrameType.GDT, FrameType.LDT))
-        done = unique[kept & (table.type_count[unique] == 0)]
+        done = unique[np.isin(table.type[unique], _KEPT) & (table.type_count[unique] == 0)]
         table.clear(done, FrameFlag.VALIDATED)
         self._count_tables(done[table.type[done] == FrameType.L1_TABLE], -1)
-        for mfn in done[table.type[done] == FrameType.L2_TABLE].tolist():
-            entries = self._frames.words[mfn, :_GUEST_SLOTS]
-            targets = frames_of(entries[present(entries)])
-            self.drop(targets[targets != mfn].astype(np.int64))
+        for mfn in done[np.isin(table.type[done], TABLES[1:])].tolist():
+            level = int(table.type[mfn])
+            slots, entries = self._guest_entries(self._page(mfn), level)
+            self.drop_entries(mfn, level, slots, entries)
 
     def count_l1(self, entries: Words, step: int) -> None:
         """Count (+1) or give back (-1) the references that L1 entries make; those that are not present make none."""
         used = entries[present(entries)]
-        mfns, written = frames_of(used), frames_of(used[writable(used)])
+        mfns, written = frames_of(used, self._paging), frames_of(used[writable(used)], self._paging)
         change = np.array(step).astype(np.uint32)
         np.add.at(self._table.count, mfns, change)
         np.add.at(self._table.type_count, written, change)
@@ -98,53 +111,122 @@ class References:
     def _validate(self, mfns: Numbers, use: FrameType, domain: int, first: int) -> None:
         if use is FrameType.L1_TABLE:
             self._validate_l1(mfns, domain)
-        elif use is FrameType.L2_TABLE:
+        elif use in TABLES:
             for mfn in mfns.tolist():
-                self._validate_l2(mfn, domain)
-        elif use is not FrameType.WRITABLE:
+                self._validate_table(mfn, int(use), domain)
+        elif use is not FrameType.WRITABLE and self._paging is I386_2LEVEL:  # today's Xen corrects descriptors
             self._validate_descriptors(mfns, first)
 
     def _validate_l1(self, mfns: Numbers, domain: int) -> None:
         for chunk in _chunks(mfns):
-            entries = self._frames.read(chunk).reshape(-1)
-            fault = l1_fault(self._table, entries, domain)
+            entries = self._entries(chunk)
+            fault = l1_fault(self._table, entries, domain, self._paging)
             if fault:
-                page, index = divmod(fault.index, I386_2LEVEL.entries)
-                raise entry_refused(fault.message, int(chunk[page]), index, int(entries[fault.index]))
+                page, index = divmod(fault.index, self._paging.entries)
+                raise self._refused(fault.message, int(chunk[page]), index, int(entries[fault.index]))
         self._count_tables(mfns, 1)
 
     def _count_tables(self, mfns: Numbers, step: int) -> None:
         for chunk in _chunks(mfns):
-            self.count_l1(self._frames.read(chunk).reshape(-1), step)
+            self.count_l1(self._entries(chunk), step)
 
-    def _validate_l2(self, mfn: int, domain: int) -> None:
-        page = self._frames.words[mfn].copy()
-        self.take_l2_entries(mfn, np.arange(_GUEST_SLOTS), page[:_GUEST_SLOTS], domain)
-        page[_GUEST_SLOTS:] = idle.slots(mfn)
-        self._frames.write(np.array([mfn]), page)
+    def _entries(self, mfns: Numbers) -> Words:
+        """A copy of the entries of tables, all in a row."""
+        entries: Words = self._frames.read(mfns).view(self._paging.entry).reshape(-1)
+        return entries
 
-    def take_l2_entries(self, mfn: int, slots: Numbers, entries: Words, domain: int) -> None:
-        """Use what entries of the L2 table ``mfn`` name: L1 tables; other L2 tables, read-only; or itself."""
+    def _page(self, mfn: int) -> Words:
+        """A copy of the entries of one table."""
+        page: Words = self._frames.words[mfn].view(self._paging.entry).copy()
+        return page
+
+    def _guest_entries(self, page: Words, level: int) -> tuple[Numbers, Words]:
+        """The slots and entries of a table that are not Xen's."""
+        slots = np.delete(np.arange(len(page)), self._paging.hypervisor_entries(level))
+        return slots, page[slots]
+
+    def is_xens(self, page: Words, level: int, slot: int) -> bool:
+        """Whether an entry of a table in use is Xen's own."""
+        m2p, first = self._paging.m2p_slot, self._paging.hypervisor_slots
+        if m2p is not None and level == self._paging.levels - 1 and slot >= m2p:
+            return bool(frames_of(page[m2p : m2p + 1], self._paging)[0] == idle.M2P_FRAME)
+        return level == self._paging.levels and first[0] <= slot < first[1]
+
+    def _validate_table(self, mfn: int, level: int, domain: int) -> None:
+        page = self._page(mfn)
+        self.take_entries(mfn, level, *self._guest_entries(page, level), domain)
+        if level == self._paging.levels:
+            idle.fill(page, mfn, self._paging)
+            self._frames.write(np.array([mfn]), page)
+
+    def take_entries(self, mfn: int, level: int, slots: Numbers, entries: Words, domain: int) -> None:
+        """Use what entries of a table above L1 name: tables of the level below; others of its own, read-only; itself.
+
+        The L2 table that Xen maps the M2P into, of a PAE guest, must have room for it, and gets it.
+        """
         used = present(entries)
         slots, entries = slots[used], entries[used]
-        targets = frames_of(entries).astype(np.int64)
-        linear = (self._table.type_count[targets] != 0) & (self._table.type[targets] == FrameType.L2_TABLE)
+        targets = self._table.inside(frames_of(entries, self._paging)).astype(np.int64)
+        own = (self._table.type_count[targets] != 0) & (self._table.type[targets] == level)
         fault = first_fault(
             [
-                ((entries & L2_FORBIDDEN) != 0, "an L2 entry sets GLOBAL or PSE"),
-                (self._table.owner[targets] != domain, "an L2 entry names a frame of another owner"),
-                (linear & writable(entries), "an L2 entry maps an L2 table writable"),
-                (~linear & self._not_l1(targets), "an L2 entry names a frame that cannot be an L1 table"),
+                forbidden(entries, level, self._paging),
+                (self._table.owner[targets] != domain, f"an L{level} entry names a frame of another owner"),
+                (own & writable(entries), f"an L{level} entry maps an L{level} table writable"),
+                (
+                    ~own & self._not_a(level - 1, targets),
+                    f"an L{level} entry names a frame that cannot be an L{level - 1} table",
+                ),
             ]
         )
         if fault:
-            raise entry_refused(fault.message, mfn, int(slots[fault.index]), int(entries[fault.index]))
-        self.take(targets[~linear], FrameType.L1_TABLE, domain)
-        self.take(targets[linear & (targets != mfn)], FrameType.L2_TABLE, domain)
+            raise self._refused(fault.message, mfn, int(slots[fault.index]), int(entries[fault.index]))
+        shared = self._m2p_tables(level, slots, targets)
+        for each in shared.tolist():
+            self._check_room(each)
+        self.take(targets[~own], FrameType(level - 1), domain)
+        try:
+            self.take(targets[own & (targets != mfn)], FrameType(level), domain)
+        except DomainError:
+            self.drop(targets[~own])
+            raise
+        for each in shared.tolist():
+            self._set_m2p(each, mapped=True)
 
-    def _not_l1(self, mfns: Numbers) -> Mask:
-        other: Mask = (self._table.type_count[mfns] != 0) & (self._table.type[mfns] != FrameType.L1_TABLE)
+    def drop_entries(self, mfn: int, level: int, slots: Numbers, entries: Words) -> None:
+        """Give back what ``take_entries`` took."""
+        used = present(entries)
+        targets = frames_of(entries[used], self._paging).astype(np.int64)
+        for each in self._m2p_tables(level, slots[used], targets).tolist():
+            self._set_m2p(each, mapped=False)
+        self.drop(targets[targets != mfn])
+
+    def _not_a(self, level: int, mfns: Numbers) -> Mask:
+        other: Mask = (self._table.type_count[mfns] != 0) & (self._table.type[mfns] != level)
         return other
+
+    def _m2p_tables(self, level: int, slots: Numbers, targets: Numbers) -> Numbers:
+        """Of the tables that entries name, the L2 table that Xen maps the M2P into: a PAE guest's last, or none."""
+        if self._paging.m2p_slot is None or level != self._paging.levels:
+            return targets[:0]
+        found: Numbers = targets[slots == idle.M2P_ENTRY]
+        return found
+
+    def _check_room(self, mfn: int) -> None:
+        taken = present(self._page(mfn)[self._paging.m2p_slot :])
+        if taken.any():
+            slot = (self._paging.m2p_slot or 0) + int(taken.argmax())
+            raise self._refused("an L2 table has no room for Xen's M2P", mfn, slot, int(self._page(mfn)[slot]))
+
+    def _set_m2p(self, mfn: int, *, mapped: bool) -> None:
+        page, first = self._page(mfn), self._paging.m2p_slot or 0
+        page[first:] = 0
+        if mapped:
+            page[first : first + idle.SLOTS] = idle.slots(mfn, self._paging)
+        self._frames.write(np.array([mfn]), page)
+
+    def _refused(self, message: str, mfn: int, index: int, entry: int) -> DomainError:
+        return entry_refused(message, mfn, index, entry, self._paging.width)
 
     def _validate_descriptors(self, mfns: Numbers, first: int) -> None:
         for mfn in mfns.tolist():
@@ -157,9 +239,9 @@ class References:
                 )
 
 
-def entry_refused(message: str, mfn: int, index: int, entry: int) -> DomainError:
-    """The refusal of one page-table entry; says where it stands and what it is."""
-    return DomainError(f"{message}: entry {index} of the table in MFN 0x{mfn:05x}", got=f"0x{entry:08x}")
+def entry_refused(message: str, mfn: int, index: int, entry: int, width: int = 4) -> DomainError:
+    """The refusal of one page-table entry of ``width`` octets; says where it stands and what it is."""
+    return DomainError(f"{message}: entry {index} of the table in MFN 0x{mfn:05x}", got=f"0x{entry:0{2 * width}x}")
 
 
 def _chunks(mfns: Numbers) -> Iterator[Numbers]:

@@ -1,7 +1,7 @@
 """What Xen refuses in page-table entries, descriptors and a processor's context: pure functions.
 
 Source: xen/common/memory.c (get_page_from_l1e, get_page_from_l2e) and xen/arch/i386/mm.c (check_descriptor) at
-commit 8babea8308.
+commit 8babea8308; formats/xen.md 4.5 for the machines of today, which refuse the same but for the flags.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from domctx.errors import DomainError
 from domctx_sim.arrays import Mask, Words
-from domctx_sim.frame_table import FrameTable, FrameType
+from domctx_sim.frame_table import TABLES, FrameTable, FrameType
 from domctx_sim.layout import PRIVATE_START
 from domctx_x86 import (
     DESCRIPTOR_SIZE,
@@ -23,16 +23,20 @@ from domctx_x86 import (
     MAX_DESCRIPTORS,
     PAGE_MASK,
     PAGE_SHIFT,
+    PTE_GLOBAL,
     PTE_PRESENT,
+    PTE_PSE,
     PTE_RW,
     RESERVED_GDT_FIRST,
     RESERVED_GDT_LAST,
+    Paging,
 )
 
-L1_FORBIDDEN, L2_FORBIDDEN = I386_2LEVEL.forbidden
 USES: Final[Mapping[int, str]] = {
     FrameType.L1_TABLE: "an L1 page table",
     FrameType.L2_TABLE: "an L2 page table",
+    FrameType.L3_TABLE: "an L3 page table",
+    FrameType.L4_TABLE: "an L4 page table",
     FrameType.GDT: "a frame of a GDT",
     FrameType.LDT: "a frame of an LDT",
     FrameType.WRITABLE: "mapped writable",
@@ -66,21 +70,32 @@ def writable(entries: Words) -> Mask:
     return (entries & PTE_RW).astype(bool)
 
 
-def frames_of(entries: Words) -> Words:
+def frames_of(entries: Words, paging: Paging = I386_2LEVEL) -> Words:
     """The MFN that each entry names."""
-    return entries >> np.uint32(PAGE_SHIFT)
+    word = entries.dtype.type
+    frames: Words = (entries & word(paging.frame_mask)) >> word(PAGE_SHIFT)
+    return frames
 
 
-def l1_fault(table: FrameTable, entries: Words, domain: int) -> Fault | None:
+def forbidden(entries: Words, level: int, paging: Paging) -> Rule:
+    """The rule about flags that the hypervisor refuses in the entries of a table of ``level``."""
+    flags = paging.forbidden[level - 1]
+    names = {PTE_GLOBAL: "GLOBAL", PTE_PSE: "PAT" if level == 1 else "PSE"}
+    listed = " or ".join(name for flag, name in names.items() if flags & flag)
+    return (entries & entries.dtype.type(flags)) != 0, f"an L{level} entry sets {listed}"
+
+
+def l1_fault(table: FrameTable, entries: Words, domain: int, paging: Paging = I386_2LEVEL) -> Fault | None:
     """The first entry that Xen refuses in an L1 table of ``domain``; entries that are not present are not looked at."""
     used = present(entries)
-    mfns = frames_of(entries)
+    mfns = table.inside(frames_of(entries, paging))
+    flagged, message = forbidden(entries, 1, paging)
     busy = used & writable(entries) & (table.type_count[mfns] != 0)
     types = table.type[mfns]
-    tables = (types == FrameType.L1_TABLE) | (types == FrameType.L2_TABLE)
+    tables = np.isin(types, TABLES)
     return first_fault(
         [
-            (used & ((entries & L1_FORBIDDEN) != 0), "an L1 entry sets GLOBAL or PAT"),
+            (used & flagged, message),
             (used & (table.owner[mfns] != domain), "an L1 entry maps a frame of another owner"),
             (busy & tables, "an L1 entry maps a page-table frame writable"),
             (busy & ~tables & (types != FrameType.WRITABLE), "an L1 entry maps a descriptor-table frame writable"),
@@ -118,20 +133,20 @@ def _guest_code(selectors: Words) -> Mask:
     return allowed
 
 
-def check_ldt(base: int, entries: int) -> None:
+def check_ldt(base: int, entries: int, limit: int = PRIVATE_START) -> None:
     """Raise DomainError for an LDT whose place or size Xen refuses."""
-    if base & PAGE_MASK or entries > MAX_DESCRIPTORS or base + entries * DESCRIPTOR_SIZE > PRIVATE_START:
+    if base & PAGE_MASK or entries > MAX_DESCRIPTORS or base + entries * DESCRIPTOR_SIZE > limit:
         raise DomainError(
             "an LDT is misplaced",
-            expected=f"a page-aligned address, at most {MAX_DESCRIPTORS} entries, below 0x{PRIVATE_START:08x}",
+            expected=f"a page-aligned address, at most {MAX_DESCRIPTORS} entries, below 0x{limit:08x}",
             got=f"0x{base:08x}, {entries} entries",
         )
 
 
-def check_gdt_entries(entries: int) -> None:
-    """Raise DomainError for a GDT of more entries than a processor knows."""
-    if entries > MAX_DESCRIPTORS:
-        raise DomainError("too many entries in the GDT", expected=f"at most {MAX_DESCRIPTORS}", got=entries)
+def check_gdt_entries(entries: int, most: int = MAX_DESCRIPTORS) -> None:
+    """Raise DomainError for a GDT of more entries than the hypervisor allows."""
+    if entries > most:
+        raise DomainError("too many entries in the GDT", expected=f"at most {most}", got=entries)
 
 
 def check_base(address: int) -> None:

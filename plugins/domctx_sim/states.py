@@ -84,6 +84,7 @@ class SimPageTables:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._paging = view.machine.platform.paging
 
     @property
     def context(self) -> PageTablesContext:
@@ -96,11 +97,11 @@ class SimPageTables:
 
     def canonicalise(self, batch: PageBatch) -> PageBatch:
         """MFN to PFN in the batch's page tables."""
-        return canonicalise_batch(batch, self.context.types, self._view.frame_map)
+        return canonicalise_batch(batch, self.context.types, self._view.frame_map, paging=self._paging)
 
     def localise(self, batch: PageBatch) -> PageBatch:
         """PFN to MFN in the batch's page tables."""
-        return localise_batch(batch, self.context.types, self._view.frame_map.p2m)
+        return localise_batch(batch, self.context.types, self._view.frame_map.p2m, paging=self._paging)
 
 
 class SimVcpus(StoredVcpus):

@@ -31,14 +31,15 @@ from domctx_page_tables import StoredPageTables
 from domctx_shared_info import StoredSharedInfo
 from domctx_sim.arrival import Arrival
 from domctx_sim.dom0 import Dom0
-from domctx_sim.domain import ARCHITECTURE, HYPERVISOR, SCHEME
+from domctx_sim.domain import SCHEME
 from domctx_sim.home import Home
 from domctx_sim.incoming import UNTOLD, IncomingMemory
-from domctx_sim.layout import ABI, CreateDomain
+from domctx_sim.layout import CreateDomain
 from domctx_sim.machine import Machine, new_folder
 from domctx_sim.metadata import RUN_STATES
+from domctx_sim.platforms import PLATFORMS, TWO_LEVEL, Platform
 from domctx_sim.states import BLOCK
-from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, PAGE_SIZE
+from domctx_x86 import PAGE_SHIFT, PAGE_SIZE
 
 T = TypeVar("T")
 
@@ -75,8 +76,9 @@ class _Incoming:
         contexts = self.vcpus.contexts
         if contexts.keys() != {0}:
             raise DomainError("the machine has one processor, vCPU 0", got=f"contexts of {sorted(contexts)[:8]}")
-        if contexts[0].abi != ABI:
-            raise DomainError("the vCPU context is of another ABI", expected=ABI, got=contexts[0].abi)
+        abi = self.home.platform.abi
+        if contexts[0].abi != abi:
+            raise DomainError("the vCPU context is of another ABI", expected=abi, got=contexts[0].abi)
         gdts = self.gdt.contexts
         if gdts.keys() - {0}:
             raise DomainError("a GDT of a processor that the machine has not", got=f"GDTs of {sorted(gdts)[:8]}")
@@ -84,7 +86,7 @@ class _Incoming:
             home=self.home,
             cpu=decode_context(contexts[0]),
             gdt=gdts.get(0, GdtContext((), 0)),
-            shared_info=check_shared_info(self.shared_info.context),
+            shared_info=check_shared_info(self.shared_info.context, abi),
             page_tables=self._tables(),
         )
 
@@ -93,47 +95,56 @@ class _Incoming:
         if context is None:
             raise DomainError("the page types and the frame list are missing")
         found = (context.width, context.levels, len(context.types))
-        expected = (I386_2LEVEL.width, I386_2LEVEL.levels, self.home.pages)
+        paging = self.home.platform.paging
+        expected = (paging.width, paging.levels, self.home.pages)
         if found != expected:
             raise DomainError("page tables of another shape (octets, levels, pages)", expected=expected, got=found)
         told = self.memory.types
         return attrs.evolve(context, types=np.where(told == UNTOLD, context.types, told))
 
 
-def check_shared_info(context: SharedInfoContext | None) -> bytes:
-    """The page, where there is one and it is one of Xen 2004's. Raises DomainError."""
+def check_shared_info(context: SharedInfoContext | None, abi: str = TWO_LEVEL.abi) -> bytes:
+    """The page, where there is one and it has that ABI. Raises DomainError."""
     if context is None:
         raise DomainError("the shared-info page is missing")
     found = (context.abi, len(context.page))
-    if found != (ABI, PAGE_SIZE):
-        raise DomainError("the shared-info page is of another ABI", expected=(ABI, PAGE_SIZE), got=found)
+    if found != (abi, PAGE_SIZE):
+        raise DomainError("the shared-info page is of another ABI", expected=(abi, PAGE_SIZE), got=found)
     return context.page
+
+
+def platform_of(machine: Description) -> Platform:
+    """The kind of machine of that hypervisor with page tables of so many levels; that of 2004 where none is."""
+    known = {(platform.hypervisor, platform.paging.levels): platform for platform in PLATFORMS}
+    return known.get((machine.hypervisor, machine.pv_levels or 0), TWO_LEVEL)
 
 
 def check_description(machine: Description) -> RamBlock:
     """The RAM block of a machine that this one can be. Raises DomainError naming what it cannot be."""
+    platform = platform_of(machine)
+    what = "a simulated machine of today" if platform.today else "a machine of 2004"
     wanted = {
-        "hypervisor": HYPERVISOR,
-        "architecture": ARCHITECTURE,
+        "hypervisor": platform.hypervisor,
+        "architecture": platform.architecture,
         "byte_order": "little",
         "page_shift": PAGE_SHIFT,
-        "pv_width": I386_2LEVEL.width,
-        "pv_levels": I386_2LEVEL.levels,
+        "pv_width": platform.paging.word,
+        "pv_levels": platform.paging.levels,
         "vcpus": (0,),
     }
     for name, value in wanted.items():
         found = getattr(machine, name)
         if found != value:
-            raise DomainError(f"a machine of 2004 cannot have this {name}", expected=value, got=found)
+            raise DomainError(f"{what} cannot have this {name}", expected=value, got=found)
     state = machine.run_state
     if state not in RUN_STATES:
         raise DomainError("the run state is not known", expected=", ".join(RUN_STATES), got=repr(state)[:60])
     if len(machine.blocks) != 1 or machine.blocks[0].name != BLOCK or machine.blocks[0].page_shift != PAGE_SHIFT:
         names = ", ".join(block.name for block in machine.blocks)[:60]
-        raise DomainError("a machine of 2004 has one block of memory", expected=BLOCK, got=names or "none")
+        raise DomainError(f"{what} has one block of memory", expected=BLOCK, got=names or "none")
     block = machine.blocks[0]
-    if block.size % PAGE_SIZE or not 0 < block.pages <= I386_2LEVEL.max_pfns:
-        limit = f"whole pages, 1 .. {I386_2LEVEL.max_pfns}"
+    if block.size % PAGE_SIZE or not 0 < block.pages <= platform.paging.max_pfns:
+        limit = f"whole pages, 1 .. {platform.paging.max_pfns}"
         raise DomainError("the memory has a size that no domain has", expected=limit, got=f"0x{block.size:x} octets")
     return block
 
@@ -152,10 +163,10 @@ class SimTarget:
         self._description = Description("", "")
 
     def prepare(self, machine: Description) -> None:
-        """Create the domain. Raises DomainError where a machine of 2004 cannot be ``machine``."""
+        """Create the domain. Raises DomainError where no simulated machine can be ``machine``."""
         block = check_description(machine)
         self._description = machine
-        sim = self._exits.enter_context(Machine.create(Path(self.location)))
+        sim = self._exits.enter_context(Machine.create(Path(self.location), platform_of(machine)))
         dom0 = Dom0(sim, seed=self._seed)
         created = dom0.create_domain(CreateDomain(memory_kb=block.size >> 10, name=machine.name))
         p2m = dom0.get_mem_list(created.domain, block.pages).astype(np.uint32)

@@ -13,7 +13,6 @@ from domctx.states import CLOCK, SHARED_INFO, SharedInfoContext
 from domctx_clock import StoredClock
 from domctx_shared_info import StoredSharedInfo
 from domctx_sim.domain import SCHEME
-from domctx_sim.layout import ABI
 from domctx_sim.machine import Machine
 from domctx_sim.target import check_shared_info
 
@@ -32,9 +31,9 @@ class SimUpdate:
         """Open the machine. Raises DomainError where it is none, or in use."""
         self.location = location
         self._machine = Machine.with_domain(Path(location), writable=True)
-        domain = self._machine.domain
+        domain, self._abi = self._machine.domain, self._machine.platform.abi
         page = self._machine.frames.words[domain.shared_info_frame].tobytes()
-        self._shared_info, self._clock = StoredSharedInfo(SharedInfoContext(ABI, page)), StoredClock(domain.tsc)
+        self._shared_info, self._clock = StoredSharedInfo(SharedInfoContext(self._abi, page)), StoredClock(domain.tsc)
         self._states: Mapping[StateKey[Any], Any] = {SHARED_INFO: self._shared_info, CLOCK: self._clock}
 
     def prepare(self, machine: Description) -> None:
@@ -46,9 +45,9 @@ class SimUpdate:
         return found
 
     def commit(self) -> None:
-        """Write what came. Raises DomainError where it is no page of 2004, or the disk refuses."""
+        """Write what came. Raises DomainError where it is no page of the machine's ABI, or the disk refuses."""
         domain = self._machine.domain
-        page = np.frombuffer(check_shared_info(self._shared_info.context), np.uint8)
+        page = np.frombuffer(check_shared_info(self._shared_info.context, self._abi), np.uint8)
         self._machine.write(np.array([domain.shared_info_frame]), page, domain.id)
         domain.tsc = self._clock.tsc
         self._machine.save_domain()

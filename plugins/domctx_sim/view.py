@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import numpy as np
 
 from domctx.errors import DomainError
+from domctx.schema import encode
 from domctx.states import GdtContext, PageTablesContext, PageType, SpecialMapping, Suspension, VcpuContext
-from domctx_cpu.contexts import vcpu_context
-from domctx_cpu.layout import FullExecutionContext
+from domctx_cpu.contexts import without_gdt
 from domctx_page_tables import NO_PFN, FrameMap, canonicalise
 from domctx_sim.arrays import PageTypes, Words
 from domctx_sim.machine import Machine
 from domctx_sim.metadata import DomainRecord
-from domctx_sim.rules import check_base, check_gdt_entries
-from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, gdt_frame_count
+from domctx_sim.processor import processor_of
+from domctx_sim.rules import check_gdt_entries
+from domctx_x86 import gdt_frame_count
 
 
 @attrs.frozen(eq=False)
@@ -28,6 +30,8 @@ class View:
     vcpu: VcpuContext
     gdt: GdtContext
     page_tables: PageTablesContext
+    shared_info: bytes
+    """The shared-info page."""
     overlay: Mapping[int, Words]
     """Pages, by PFN, that differ from the machine's: u32[1024] each."""
 
@@ -37,7 +41,11 @@ class View:
         pages = self.machine.frames.read(self.frame_map.p2m[first : first + count])
         for pfn in self.overlay.keys() & range(first, first + count):
             pages[pfn - first] = self.overlay[pfn]
-        return canonicalise(pages, self.page_tables.types[first : first + count], pfns, self.frame_map)
+        paging = self.machine.platform.paging
+        entries = pages.view(paging.entry)
+        types = self.page_tables.types[first : first + count]
+        found: Words = canonicalise(entries, types, pfns, self.frame_map, paging=paging).view("<u4")
+        return found
 
 
 def make_view(
@@ -49,25 +57,28 @@ def make_view(
     *,
     special: tuple[SpecialMapping, ...] = (),
     suspension: Suspension | None = None,
+    shared_info: bytes | None = None,
 ) -> View:
     """A view whose suspend record is page ``record``; processor, GDT and page types come from the machine.
 
-    Raises DomainError where the processor or its GDT names a frame that is not the domain's.
+    ``shared_info`` is the page in the place of the machine's. Raises DomainError where the processor or its GDT names a
+    frame that is not the domain's.
     """
-    cpu = machine.domain.cpu
-    check_base(cpu.pt_base)
-    base = pfn_of("the page directory", frame_map, cpu.pt_base >> PAGE_SHIFT)
-    registers = attrs.evolve(cpu.cpu_ctxt, esi=record)
+    cpu, processor = machine.domain.cpu, processor_of(machine.platform)
+    names = ("the page directory", "user mode's page directory")
+    bases = [pfn_of(name, frame_map, mfn) for name, mfn in zip(names, processor.bases(cpu), strict=False)]
     tables = PageTablesContext(
-        width=I386_2LEVEL.width,
-        levels=I386_2LEVEL.levels,
+        width=machine.platform.paging.width,
+        levels=machine.platform.paging.levels,
         types=page_types(machine, machine.domain, frame_map),
         frame_list=frame_list,
         special=special,
         suspension=suspension,
     )
-    vcpu = vcpu_context(attrs.evolve(cpu, cpu_ctxt=registers, pt_base=base << PAGE_SHIFT))
-    return View(machine, frame_map, vcpu, _gdt(cpu, frame_map), tables, overlay)
+    canonical = processor.with_bases(processor.with_record(without_gdt(cpu), record), bases, canonical=True)
+    vcpu = VcpuContext(machine.platform.abi, encode(canonical))
+    page = machine.frames.words[machine.domain.shared_info_frame].tobytes() if shared_info is None else shared_info
+    return View(machine, frame_map, vcpu, _gdt(machine, cpu, frame_map), tables, page, overlay)
 
 
 def page_types(machine: Machine, domain: DomainRecord, frame_map: FrameMap) -> PageTypes:
@@ -84,7 +95,7 @@ def pfn_of(what: str, frame_map: FrameMap, mfn: int) -> int:
     return pfn
 
 
-def _gdt(cpu: FullExecutionContext, frame_map: FrameMap) -> GdtContext:
-    check_gdt_entries(cpu.gdt_ents)
+def _gdt(machine: Machine, cpu: Any, frame_map: FrameMap) -> GdtContext:
+    check_gdt_entries(cpu.gdt_ents, machine.platform.gdt_entries)
     frames = cpu.gdt_frames[: gdt_frame_count(cpu.gdt_ents)]
     return GdtContext(tuple(pfn_of("a GDT frame", frame_map, frame) for frame in frames), cpu.gdt_ents)

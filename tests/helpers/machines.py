@@ -29,7 +29,7 @@ from domctx.states import (
 from domctx_cpu.layout import FullExecutionContext
 from domctx_sim.arrays import Words
 from domctx_sim.build import build_machine
-from domctx_sim.builder import Order
+from domctx_sim.first import Order
 from domctx_sim.domain import SimDomain
 from domctx_sim.kernel_image import KernelImage
 from domctx_sim.layout import ABI

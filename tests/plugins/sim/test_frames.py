@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.errors import DomainError
-from domctx_sim.frames import NAME, SIZE, Frames, create_frames
+from domctx_sim.frames import NAME, Frames, create_frames
 
 
 def words(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
@@ -23,7 +23,7 @@ def test_new_frames_take_no_room(tmp_path: Path) -> None:
     """A new machine's 4 GiB are zero and sparse, and its file is the owner's alone."""
     create_frames(tmp_path)
     status = (tmp_path / NAME).stat()
-    assert (status.st_size, status.st_blocks, status.st_mode & 0o777) == (SIZE, 0, 0o600)
+    assert (status.st_size, status.st_blocks, status.st_mode & 0o777) == (1 << 32, 0, 0o600)
     frames = Frames(tmp_path, writable=False)
     assert not frames.words[0xFFFFF].any()
     frames.close()

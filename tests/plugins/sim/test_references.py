@@ -40,10 +40,21 @@ def test_a_use_is_counted_as_often_as_it_is_listed(bare: Bare) -> None:
     assert [bare.counts(page) for page in (3, 4)] == [(1, 0)] * 2
 
 
+DEEP = (FrameType.L3_TABLE, FrameType.L4_TABLE)
+
+
+@pytest.mark.parametrize("use", DEEP)
+def test_deeper_tables_than_the_machine_has(bare: Bare, use: FrameType) -> None:
+    """A machine of two levels has no L3 and no L4 tables, whatever its frame table says."""
+    bare.machine.table.type[bare.mfns[3]] = use
+    with pytest.raises(DomainError, match="a page table of a level that this machine does not have; got an L"):
+        references(bare).take(bare.mfns[3:4], use, DOMAIN)
+
+
 def test_uses_exclude_each_other(bare: Bare) -> None:
     """While a frame is used as one thing it cannot be taken as another; afterwards it can."""
     page = bare.mfns[3:4]
-    uses = [use for use in FrameType if use is not FrameType.NONE]
+    uses = [use for use in FrameType if use is not FrameType.NONE and use not in DEEP]
     for use in uses:
         bare.machine.frames.write(page, np.zeros(1024, np.uint32))
         references(bare).take(page, use, DOMAIN)
@@ -65,7 +76,7 @@ def test_only_the_owner(bare: Bare) -> None:
 
 def test_types_that_there_are_not(bare: Bare) -> None:
     """A frame table may hold anything: a frame of no known type that is in use is not taken."""
-    bare.machine.table.type[bare.mfns[3]], bare.machine.table.type_count[bare.mfns[3]] = 3, 1
+    bare.machine.table.type[bare.mfns[3]], bare.machine.table.type_count[bare.mfns[3]] = 8, 1
     with pytest.raises(DomainError, match=r"in use as something else; .* got something unknown"):
         references(bare).take(bare.mfns[3:4], FrameType.WRITABLE, DOMAIN)
 
