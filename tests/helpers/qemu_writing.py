@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import contextlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from domctx.api import Domain, Machine, StateKey
+from domctx.cli.run import run
 from domctx.context import OpenContext, Operation
 from domctx.sinks import BytesSink
 from domctx.states import FOREIGN_HEAD, ForeignPart
@@ -57,11 +57,12 @@ def through_an_image(source: Path, goal: Path, *given: str) -> Path:
 
 
 def domctx(*arguments: str, expect: int = 0) -> str:
-    """Run a command; what it printed, notes and all. Its exit code is as expected."""
-    line = [sys.executable, "-m", "domctx.cli.main", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == expect, done.stderr
-    return done.stdout + done.stderr
+    """Run a command in this process; what it printed, notes and all. Its exit code is as expected."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        code = run(["--quiet", *arguments])
+    assert code == expect, printed.getvalue()
+    return printed.getvalue()
 
 
 class Held:
