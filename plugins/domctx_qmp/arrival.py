@@ -9,14 +9,19 @@ import attrs
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError
-from domctx.states import DeviceSection, ForeignPart, PageBatch
+from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx_qemu_stream.compose import Composer
+from domctx_qmp.written import WrittenRam
 
 
 class Stream(Protocol):
     """What is composed while states arrive."""
 
     blocks: Sequence[RamBlock]
+
+    @property
+    def written(self) -> WrittenRam:
+        """The blocks that are written where QEMU has them, and not into the stream."""
 
     @property
     def composer(self) -> Composer:
@@ -43,8 +48,15 @@ class ArrivingMemory:
         raise DomainError("the pages of a QEMU that is being loaded cannot be read")
 
     def store(self, batch: PageBatch) -> None:
-        """Send a batch. Raises DomainError where it does not fit, or QEMU takes no more."""
-        self._stream.composer.pages(batch)
+        """Send a batch, or write it. Raises DomainError where it does not fit, or QEMU takes no more."""
+        composer = self._stream.composer
+        if not (self._is_qemus_own(batch) or self._stream.written.store(batch)):
+            composer.pages(batch)
+
+    def _is_qemus_own(self, batch: PageBatch) -> bool:
+        """Whether the pages are absent, of a block that no guest sees: QEMU makes it when it starts."""
+        known = 0 <= batch.block < len(self.blocks)
+        return known and not self.blocks[batch.block].placements and bool((batch.kinds == PageKind.ABSENT).all())
 
 
 class ArrivingDevices:

@@ -15,7 +15,7 @@ import attrs
 
 from domctx.errors import UsageError
 
-LIMIT: Final = 1 << 20
+LIMIT: Final = 1 << 18
 """Octets of a command line."""
 MAX_ARGUMENTS: Final = 16384
 

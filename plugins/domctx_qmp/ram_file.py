@@ -24,7 +24,7 @@ class RamFile:
     """A block's memory, ``offset`` octets into a file whose descriptor it owns; ``name`` is for messages."""
 
     def __init__(self, descriptor: int, offset: int, size: int, name: str) -> None:
-        self._descriptor, self._offset, self._size, self.name = descriptor, offset, size, name
+        self.descriptor, self.offset, self._size, self.name = descriptor, offset, size, name
 
     @property
     def pages(self) -> int:
@@ -61,13 +61,13 @@ class RamFile:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def _batch(self, block: int, first: int, goal: NDArray[np.uint8]) -> PageBatch:
         view, done = goal.data.cast("B") if goal.size else memoryview(b""), 0
         try:
             while done < len(view):
-                got = os.preadv(self._descriptor, [view[done:]], self._offset + (first << PAGE_SHIFT) + done)
+                got = os.preadv(self.descriptor, [view[done:]], self.offset + (first << PAGE_SHIFT) + done)
                 if not got:
                     raise DomainError("the guest's memory ends early in its file", file=self.name)
                 done += got
@@ -78,7 +78,7 @@ class RamFile:
     def _seek(self, at: int, what: int) -> int:
         """Where data or a hole begins from ``at`` on, within the block; a file that cannot tell is all data."""
         try:
-            return min(os.lseek(self._descriptor, self._offset + at, what) - self._offset, self._size)
+            return min(os.lseek(self.descriptor, self.offset + at, what) - self.offset, self._size)
         except OSError as error:
             nothing_more = error.errno == errno.ENXIO
             return self._size if nothing_more or what == os.SEEK_HOLE else at

@@ -27,6 +27,7 @@ from domctx_qmp.found import RUNNING
 from domctx_qmp.incoming import Incoming
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.start import Started, start
+from domctx_qmp.written import WrittenRam, written_ram
 
 T = TypeVar("T")
 
@@ -105,9 +106,15 @@ class QemuTarget:
             self._note(note)
         return composer
 
+    @functools.cached_property
+    def written(self) -> WrittenRam:
+        """The blocks that QEMU shares with files that can be written. Raises DomainError where it does not answer."""
+        return written_ram(self._live(), self.blocks)
+
     def commit(self) -> None:
         """Send the end, wait until QEMU has loaded it all, and let the guest go on where it ran."""
         monitor = self._live()
+        self.written.close()
         self.composer.finish()
         assert self._incoming is not None  # the composer writes there
         self._incoming.close()
@@ -125,6 +132,8 @@ class QemuTarget:
 
     def abort(self) -> None:
         """Send nothing more: a QEMU that was loading ends, and one that was started does so in any case."""
+        if "written" in self.__dict__:
+            self.written.close()
         if self._incoming is not None:
             self._incoming.abandon()
         if self._started is not None:

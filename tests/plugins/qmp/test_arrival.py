@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from domctx.api import RamBlock
+from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError
 from domctx.sinks import BytesSink
-from domctx.states import DeviceSection, ForeignPart, PageBatch
+from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx_qemu_stream.compose import Composer
 from domctx_qmp.arrival import ArrivingDevices, ArrivingMemory, ArrivingTail, standing
+from domctx_qmp.written import WrittenRam
 
 STATE = (8).to_bytes(4, "big") + b"running".ljust(100, b"\0")
 HEADER = bytes.fromhex("5145564d 00000003")
@@ -27,6 +29,7 @@ class Stream:
 
     def __init__(self) -> None:
         self.blocks: Sequence[RamBlock] = BLOCKS
+        self.written = WrittenRam()
         self.sink = BytesSink()
         parts = [ForeignPart("qemu", "header", HEADER), ForeignPart("qemu", "sections", RAM + DEVICE)]
         self.composer = Composer(self.sink, BLOCKS, parts)
@@ -45,6 +48,20 @@ def test_states_become_a_stream_as_they_come() -> None:
     stream.composer.finish()
     assert bytes(stream.sink.octets).endswith(b"xyz" + bytes.fromhex("00 06 00000002") + b"{}")
     assert (tuple(memory.blocks), devices.sections, tail.parts) == (BLOCKS, (), ())
+
+
+def test_what_qemu_makes_itself_is_not_sent() -> None:
+    """Absent pages of a block that no guest sees; absent pages of the guest's are refused."""
+    stream = Stream()
+    absent = np.full(2, PageKind.ABSENT, np.uint8)
+    nothing = np.zeros((0, 4096), np.uint8)
+    ArrivingMemory(stream).store(PageBatch(0, 0, absent, nothing))
+    assert bytes(stream.sink.octets) == b""
+    stream.blocks = (attrs.evolve(BLOCKS[0], placements=(Placement(0, 0, 0x2000),)),)
+    with pytest.raises(DomainError, match="page 0x0 of RAM block 'r' is absent"):
+        ArrivingMemory(stream).store(PageBatch(0, 0, absent, nothing))
+    with pytest.raises(DomainError, match="there is no such RAM block"):
+        ArrivingMemory(stream).store(PageBatch(7, 0, absent, nothing))
 
 
 def test_what_was_sent_cannot_be_read() -> None:

@@ -36,8 +36,8 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_machine_is_loaded_whole(tmp_path: Path) -> None:
     """Memory and registers are those of the saved one, and a save of the loaded one differs in nothing."""
-    args = (*BARE, "-machine", "q35", "-m", "24", "-smp", "2", "-vga", "std", "-device", "virtio-rng-pci")
-    args += ("-rtc", "clock=vm")  # one that stands while the guest does
+    clock = ("-rtc", "clock=vm")  # stands while the guest does
+    args = (*BARE, *clock, "-machine", "q35", "-m", "24", "-smp", "2", "-vga", "std", "-device", "virtio-rng-pci")
     with RealQemu(*args) as first:
         first.start()
         time.sleep(0.2)
