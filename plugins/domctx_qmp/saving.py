@@ -18,7 +18,7 @@ from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
 from domctx_qmp.settings import IGNORE_SHARED, Settings, settings_for_save
 from domctx_qmp.shared import shared_ram
-from domctx_qmp.standing import TakenStanding, private_ram
+from domctx_qmp.standing import TakenStanding, has_footers, private_ram
 from domctx_qmp.taken import TakenStream
 
 if TYPE_CHECKING:
@@ -63,25 +63,26 @@ class Saving:
         return self._stream
 
     def _taken(self) -> TakenStream | TakenStanding:
-        private = self._private()
-        if private is None:
-            left_out = IGNORE_SHARED if self._shared.files and self._shared.whole else ""
-            wanted, self._undo = settings_for_save(self._monitor, (left_out,))
-            self._tell(**self._undo.told())
-            wanted.apply(self._monitor)
         self._disks.before_migration()
         devices = device_state(self._monitor, lambda number: self._tell(fdsets=[number]))
         self._tell(fdsets=[])
         devices = with_run_state(devices, "paused" if self._changed["running"] else self.found)
+        private = self._private()
         if private is None:
+            self._set(devices)
             return TakenStream(self._monitor, devices, self.told, self._shared.files)
         taken = TakenStanding(self._monitor.name, devices, self.told, self._shared.files, private)
         if taken.absent:
             names = ", ".join(taken.absent)
-            self._note(
-                f"RAM blocks that the guest has not mapped are left out, QEMU makes them when it starts: {names}"
-            )
+            self._note(f"RAM blocks that are not mapped are left out, QEMU makes them when it starts: {names}")
         return taken
+
+    def _set(self, devices: bytes) -> None:
+        """Let QEMU migrate as is needed; a stream that does not name its capabilities cannot leave out memory."""
+        leave_out = bool(self._shared.files) and self._shared.whole and has_footers(self._monitor.name, devices)
+        wanted, self._undo = settings_for_save(self._monitor, (IGNORE_SHARED,) if leave_out else ())
+        self._tell(**self._undo.told())
+        wanted.apply(self._monitor)
 
     def _private(self) -> Mapping[int, RamFile] | None:
         """What else than shared files holds RAM, where the guest can be saved without a migration; else None."""

@@ -101,6 +101,14 @@ def _stream(name: str, devices: bytes, told: Machine) -> KeptStream:
     return found
 
 
+def has_footers(name: str, devices: bytes) -> bool:
+    """Whether sections have footers: machine types that have those have a configuration as well (formats/qemu.md 1.8).
+
+    Raises StreamError where the sections cannot be read.
+    """
+    return _look(name, devices)[0]
+
+
 def _look(name: str, devices: bytes) -> tuple[bool, set[int]]:
     """Whether the sections have footers, and which ids they use. Raises StreamError where they cannot be read."""
     kept = KeptStream(name)

@@ -30,12 +30,20 @@ def wait_for_ticks(qemu: RealQemu, before: int) -> None:
         time.sleep(0.05)
 
 
+def wait_until_undone(qemu: RealQemu) -> None:
+    """Wait until QEMU migrates as it did before: a guardian needs its time."""
+    last = time.monotonic() + PATIENCE
+    while qemu.qmp("query-migrate-parameters")["max-bandwidth"] != 128 << 20:
+        assert time.monotonic() < last
+        time.sleep(0.05)
+
+
 def runs_on(qemu: RealQemu) -> None:
     """The guest runs, and nothing is left of the save."""
     qemu.wait_status("running")
     wait_for_ticks(qemu, ticks(qemu))
+    wait_until_undone(qemu)
     assert not any(row["state"] for row in qemu.qmp("query-migrate-capabilities"))
-    assert qemu.qmp("query-migrate-parameters")["max-bandwidth"] == 128 << 20
     assert qemu.qmp("query-migrate")["status"] in ("cancelled", "failed", "completed")
 
 
@@ -61,6 +69,7 @@ def test_the_guardian_gives_the_guest_back(qemu: RealQemu) -> None:
         assert not any(row["state"] for row in qemu.qmp("query-migrate-capabilities"))
         process.kill()
     qemu.wait_status("running")
+    wait_until_undone(qemu)
     states = {row["capability"]: row["state"] for row in qemu.qmp("query-migrate-capabilities")}
     assert states.pop("release-ram")
     assert not any(states.values())
