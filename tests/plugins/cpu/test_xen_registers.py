@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,13 +14,13 @@ from domctx.api import Machine, StateKey
 from domctx.states import VCPUS, VcpuContext
 from domctx.testing.domains import StatesDomain
 from domctx_cpu import CPU_MSRS, CPU_XSAVE, StoredVcpuParts, StoredVcpus
-from domctx_cpu.contexts import split, vcpu_context
+from domctx_cpu.contexts import body_of, context_of, join, split, vcpu_context
 from domctx_cpu.plugin import domctx_state_providers
 from domctx_cpu.xen_registers import provide, unfolded
 from domctx_x86.states import REGISTERS
 from domctx_x86.vcpu import NARROW, WIDE, Registers, Segment
 from helpers.vcpu_states import plain_context
-from helpers.xen_corpus_blobs import record, truth
+from helpers.xen_corpus_records import PV_NAMES, record, text
 
 MACHINE = Machine("test", "x86_64")
 FLAT = 0xFFFF_FFFF
@@ -210,21 +211,31 @@ LATER = {"rax", "rdx", "cr3"}
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("name", ["xen4.17-pv-linux-40MiB", "xen4.17-pv-mini-4MiB"])
-def test_registers_are_those_that_xenctx_printed(name: str) -> None:
+@pytest.mark.parametrize("name", PV_NAMES)
+def test_registers_are_those_that_xenctx_printed(name: str, corpus: Path) -> None:
     """The registers of a real vCPU are those that Xen's own tool shows of it."""
-    body = record(name, "X86_PV_VCPU_BASIC")
+    body = record(corpus, name, "X86_PV_VCPU_BASIC")
     assert struct.unpack_from("<II", body) == (0, 0)
     context, gdt = split(VcpuContext("xen-x86_64", body[8:]))
     assert len(gdt.frames) == (gdt.entries + 511) // 512
-    found = registers(context.abi, context.octets, record(name, "X86_PV_VCPU_XSAVE")[8:])
-    text = truth(name, "xenctx.vcpu0.txt").partition("Code")[0]
+    found = registers(context.abi, context.octets, record(corpus, name, "X86_PV_VCPU_XSAVE")[8:])
+    told = text(corpus, name, "xenctx.vcpu0.txt").partition("Code")[0]
     values = {**found.general, **found.control, **{f"dr{number}": value for number, value in enumerate(found.debug)}}
     values |= {name: segment.selector for name, segment in found.segments.items()}
     values |= {"flags": found.general["rflags"]}
-    said = {word: int(value, 16) for word, value in re.findall(r"\b(\w{2,5}): +([0-9a-f]+)\b", text)}
+    said = {word: int(value, 16) for word, value in re.findall(r"\b(\w{2,5}): +([0-9a-f]+)\b", told)}
     assert len(said) == 34
     assert {word for word, value in said.items() if values[word] != value} <= LATER
-    bases = re.search(r"gs: \w+ @ (\w+)/(\w+)", text)
+    bases = re.search(r"gs: \w+ @ (\w+)/(\w+)", told)
     assert bases is not None
     assert found.segments["gs"].base == int(bases[1], 16)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", [*PV_NAMES, "xen4.17-pv-linux-40MiB-checkpoint", "xen4.14-pv-live-migration-40MiB"])
+def test_real_contexts_come_back_octet_for_octet(name: str, corpus: Path) -> None:
+    """A context that real Xen saved is split into the states that are kept of it, and joined to the same octets."""
+    body = record(corpus, name, "X86_PV_VCPU_BASIC")
+    context, gdt = split(VcpuContext("xen-x86_64", body[8:]))
+    assert join(context, gdt).octets == body[8:]
+    assert context_of(body_of(context)) == context

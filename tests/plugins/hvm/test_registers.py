@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from domctx_x86.states import REGISTERS
 from domctx_x86.vcpu import WIDE, Registers, Segment
 from helpers.hvm_golden import golden
 from helpers.hvm_states import entry, image
-from helpers.xen_corpus_blobs import record, truth
+from helpers.xen_corpus_records import HVM_NAMES, record, text
 
 MACHINE = Machine("test", "x86_64")
 
@@ -137,17 +138,17 @@ def test_registers_are_a_state_of_domains_with_an_hvm_context() -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("name", ["xen4.17-hvm-seabios-16MiB", "xen4.17-pvh-linux-40MiB"])
-def test_registers_are_those_that_xenctx_printed(name: str) -> None:
+@pytest.mark.parametrize("name", HVM_NAMES)
+def test_registers_are_those_that_xenctx_printed(name: str, corpus: Path) -> None:
     """General, segment, control and debug registers of a real vCPU are those that Xen's own tool shows of it."""
-    found = HvmRegisters(record(name, "HVM_CONTEXT")).vcpus[0]
-    text = truth(name, "xenctx.vcpu0.txt").partition("Code")[0]
-    if "cs:eip" in text:  # what runs in 16 bits is shown otherwise
-        assert f"{found.segments['cs'].selector:04x}:{found.general['rip']:08x}" in text
-        assert f"{found.segments['ss'].selector:04x}:{found.general['rsp']:08x}" in text
+    found = HvmRegisters(record(corpus, name, "HVM_CONTEXT")).vcpus[0]
+    told = text(corpus, name, "xenctx.vcpu0.txt").partition("Code")[0]
+    if "cs:eip" in told:  # what runs in 16 bits is shown otherwise
+        assert f"{found.segments['cs'].selector:04x}:{found.general['rip']:08x}" in told
+        assert f"{found.segments['ss'].selector:04x}:{found.general['rsp']:08x}" in told
     values = {**found.general, **found.control, **{f"dr{number}": value for number, value in enumerate(found.debug)}}
     values |= {name: segment.selector for name, segment in found.segments.items()}
-    said = re.findall(r"(?<!:)\b(\w{2,3}): +([0-9a-f]+)\b", text)
+    said = re.findall(r"(?<!:)\b(\w{2,3}): +([0-9a-f]+)\b", told)
     compared = 0
     for word, value in said:
         ours = f"r{word[1:]}" if word.startswith("e") and word != "es" else word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from domctx.errors import RecordError
 from domctx_hvm.rules import check_image
 from helpers.hvm_golden import golden
 from helpers.hvm_states import entry, image, images
-from helpers.xen_corpus_blobs import record
+from helpers.xen_corpus_records import HVM_NAMES, record
 
 
 def changed(body: bytes, *words: tuple[int, int, int]) -> bytes:
@@ -46,10 +47,10 @@ def test_what_xen_takes_is_taken(octets: bytes) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("name", ["xen4.17-hvm-seabios-16MiB", "xen4.17-pvh-linux-40MiB"])
-def test_what_xen_saved_is_taken(name: str) -> None:
+@pytest.mark.parametrize("name", HVM_NAMES)
+def test_what_xen_saved_is_taken(name: str, corpus: Path) -> None:
     """Real contexts break no rule."""
-    check_image(record(name, "HVM_CONTEXT"))
+    check_image(record(corpus, name, "HVM_CONTEXT"))
 
 
 @pytest.mark.parametrize(
