@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
+import attrs
+
 from domctx.api import StateKey
 from domctx.schema import encode
 from domctx.states import CLOCK, GDT, PAGE_TABLES, SHARED_INFO as SHARED_INFO_KEY, VCPUS, GdtContext, PageTablesContext
@@ -51,14 +53,31 @@ PARTS: Final[dict[int, StateKey[VcpuParts]]] = {
     VCPU_MSRS: CPU_MSRS,
 }
 """The records about a vCPU whose octets are a state of their own."""
+BY_VCPU: Final = (VCPU_BASIC, *PARTS)
+"""The records about a vCPU."""
 
 
-def body_of(type: int, vcpu: int, states: States) -> bytes | None:
+@attrs.frozen
+class Place:
+    """Where a record stands that states hold.
+
+    ``number`` is its vCPU or, of HVM_PARAMS, its first parameter; ``count`` how many parameters it has, None: all.
+    """
+
+    type: int
+    number: int = 0
+    count: int | None = None
+
+
+def body_of(place: Place, states: States) -> bytes | None:
     """The body of a record of libxc; None where the states have nothing for it."""
-    if type == VCPU_BASIC or type in PARTS:
-        octets = _basic(vcpu, states) if type == VCPU_BASIC else _part(type, vcpu, states)
+    if place.type in BY_VCPU:
+        vcpu = place.number
+        octets = _basic(vcpu, states) if place.type == VCPU_BASIC else _part(place.type, vcpu, states)
         return None if octets is None else encode(VcpuHead(vcpu)) + octets
-    return _SINGLE[type](states)
+    if place.type == HVM_PARAMS:
+        return _hvm_params(place, states)
+    return _SINGLE[place.type](states)
 
 
 def record_of(type: int, body: bytes) -> bytes:
@@ -116,11 +135,12 @@ def _hvm_context(states: States) -> bytes | None:
     return None if state is None else state.octets
 
 
-def _hvm_params(states: States) -> bytes | None:
+def _hvm_params(place: Place, states: States) -> bytes | None:
     state = states.state(HVM_PARAMS_KEY)
     params = state.params if state is not None else None
     if params is None:
         return None
+    params = params[place.number :][: place.count]
     words = (word.to_bytes(8, "little") for pair in params for word in pair)
     return encode(Counted(len(params))) + b"".join(words)
 
@@ -141,8 +161,7 @@ _SINGLE: Final[dict[int, Callable[[Any], bytes | None]]] = {
     SHARED_INFO: _shared_info,
     TSC_INFO: _tsc_info,
     HVM_CONTEXT: _hvm_context,
-    HVM_PARAMS: _hvm_params,
     DOMAIN_CONTEXT: _domain_context,
 }
-HELD: Final = (VCPU_BASIC, *PARTS, *_SINGLE)
+HELD: Final = (*BY_VCPU, *_SINGLE, HVM_PARAMS)
 """The records of libxc that states hold; all others are kept as they stand."""

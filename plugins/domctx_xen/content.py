@@ -85,6 +85,8 @@ class Content:
 
     def __init__(self, walk: Walk, runs: Columns, pages: int) -> None:
         self._walk, self._runs, self._pages = walk, runs, pages
+        self.params: dict[Element, tuple[int, int]] = {}
+        """The first parameter of each record HVM_PARAMS, and how many there are."""
         self._states: dict[StateKey[Any], Any] = {}
         info = walk.epochs.find(PV_INFO)
         self._info: PvInfo | None = None if info is None else read_info(walk.file, info)
@@ -126,7 +128,7 @@ class Content:
             split_hvm(body)
             self._store(HVM_CONTEXT_KEY, StoredHvmContext).store(body)
         elif element.type == HVM_PARAMS:
-            self._store(HVM_PARAMS_KEY, StoredHvmParams).store(_params(body))
+            self._hvm_params(element, _params(body))
         else:
             self._domain_context(body)
 
@@ -148,6 +150,13 @@ class Content:
     def _clock(self, tsc: TscContext, *, posted: bool = False) -> None:
         self._once(CLOCK)
         self._states[CLOCK] = StoredClock(tsc, posted=posted)
+
+    def _hvm_params(self, element: Element, params: tuple[tuple[int, int], ...]) -> None:
+        """Parameters may come in several records; they are set one after the other."""
+        state = self._store(HVM_PARAMS_KEY, StoredHvmParams)
+        known = state.params or ()
+        self.params[element] = (len(known), len(params))
+        state.store((*known, *params))
 
     def _domain_context(self, body: bytes) -> None:
         held = v10.read(body)

@@ -183,7 +183,7 @@ def notes(domain: XenDomain) -> Iterator[str]:
     if walk.compared.told:
         yield f"0x{walk.compared.told:x} pages were sent a second time to be compared; they are left out"
     if walk.epochs.replaced:
-        yield f"{walk.epochs.replaced} records were told more than once: the last of each counts"
+        yield f"{len(walk.epochs.replaced)} records were told more than once: the last of each counts"
     if domain.configuration.problem is not None:
         yield f"xl's configuration is no JSON: {domain.configuration.problem}"
 

@@ -12,7 +12,6 @@ from domctx_xen.files import StreamFile
 from domctx_xen.layout import (
     DOMAIN_CONTEXT,
     HVM_CONTEXT,
-    HVM_PARAMS,
     P2M_FRAMES,
     PV_INFO,
     SHARED_INFO,
@@ -25,8 +24,8 @@ MAX_RECORDS: Final = 1 << 16
 """Records other than PAGE_DATA of one stretch: four for each of 8192 vCPUs, and then some."""
 ONCE: Final = (PV_INFO, STATIC_DATA_END)
 """Records of libxc that stand in a stream once."""
-SINGLE: Final = (P2M_FRAMES, SHARED_INFO, TSC_INFO, HVM_CONTEXT, HVM_PARAMS, DOMAIN_CONTEXT)
-"""Records of libxc of which the last one counts, wherever it stands."""
+SINGLE: Final = (P2M_FRAMES, SHARED_INFO, TSC_INFO, HVM_CONTEXT, DOMAIN_CONTEXT)
+"""Records of libxc of which the last one counts, wherever it stands; of HVM_PARAMS each one does."""
 
 
 class Epochs:
@@ -39,8 +38,8 @@ class Epochs:
         """The records of the first stretch as they stand; None stands for the first page."""
         self.ended = 0
         """Stretches that have ended."""
-        self.replaced = 0
-        """Records that were told a second time within one stretch."""
+        self.replaced: list[Element] = []
+        """Records that replaced another one of the same stretch."""
         self._file = file
         self._now: list[tuple[Element, bool]] = []
         self._paged = False
@@ -77,7 +76,8 @@ class Epochs:
                 key = (False, element.type, 0)
             home = self.before if key in self.before or not (behind or key in self.behind) else self.behind
             home[key] = element
-            self.replaced += key in seen and element.type != P2M_FRAMES
+            if key in seen and element.type != P2M_FRAMES:
+                self.replaced.append(element)
             seen.add(key)
         self._now = []
         self.ended += 1

@@ -76,15 +76,24 @@ class XenMemory:
             raise DomainError("there are no such pages", file=self._file.name, expected=expected, got=got)
         return self._batch(first, count, None)
 
+    def kinds(self, block: int, first: int, count: int) -> NDArray[np.uint8]:
+        """The PageKind of pages of the block, without reading them."""
+        lows, counts, runs = self._told(first, count)
+        return _spread(lows - first, counts, runs.types, count)[0]
+
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened file takes no pages", file=self._file.name)
 
-    def _batch(self, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
+    def _told(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Columns]:
+        """First page and number of those of each run that tells of some pages, and the runs."""
         found = self._runs.within(first, count)
         runs = self._runs.take(slice(found.start, found.stop))
         lows = np.maximum(runs.firsts, first)
-        counts = np.minimum(runs.ends, first + count) - lows
+        return lows, np.minimum(runs.ends, first + count) - lows, runs
+
+    def _batch(self, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
+        lows, counts, runs = self._told(first, count)
         data = carries(runs.types)
         kinds, types = _spread(lows - first, counts, runs.types, count)
         rows = int(counts[data].sum())

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, overload
+from typing import Final, overload
 
 import attrs
 
 from domctx.errors import DomainError, RecordError
 from domctx.states import ForeignPart
-from domctx_xen.bodies import PARTS, States, body_of, record_of
-from domctx_xen.content import is_held
+from domctx_xen.bodies import BY_VCPU, Place, body_of, record_of
+from domctx_xen.content import Content, is_held
 from domctx_xen.files import StreamFile
 from domctx_xen.layout import (
     CHECKPOINT,
@@ -26,7 +26,6 @@ from domctx_xen.layout import (
     LIBXL_END,
     P2M_FRAMES,
     SCHEME,
-    VCPU_BASIC,
     libxc_name,
     libxl_name,
 )
@@ -42,28 +41,25 @@ PLACE: Final = "place of libxc "
 BEHIND: Final = "behind the stream"
 PIECE: Final = 1 << 20
 """Octets of one part; a longer record is cut into several."""
-_PLACED: Final = re.compile(re.escape(PLACE) + r"([A-Z0-9_]+)(?:\[([0-9]{1,10})\])?", re.ASCII)
+_PLACED: Final = re.compile(re.escape(PLACE) + r"([A-Z0-9_]+)(?:\[([0-9]{1,10})(?:\+([0-9]{1,4}))?\])?", re.ASCII)
 _TYPES: Final = {name: code for code, name in LIBXC_NAMES.items()}
-_BY_VCPU: Final = (VCPU_BASIC, *PARTS)
-
-
-class Place(NamedTuple):
-    """Where a record stands that states hold; ``vcpu`` is 0 where it is not about a vCPU."""
-
-    type: int
-    vcpu: int = 0
 
 
 def place_name(place: Place) -> str:
-    """How the part is called that marks a place."""
-    return f"{PLACE}{libxc_name(place.type)}" + (f"[{place.vcpu}]" if place.type in _BY_VCPU else "")
+    """How the part is called that marks a place: ``[1]`` for a vCPU, ``[0+5]`` for some of the parameters."""
+    name = f"{PLACE}{libxc_name(place.type)}"
+    if place.count is not None:
+        return f"{name}[{place.number}+{place.count}]"
+    return f"{name}[{place.number}]" if place.type in BY_VCPU else name
 
 
 def place_named(name: str) -> Place | None:
     """The place that a part of that name marks; None where it marks none."""
     found = _PLACED.fullmatch(name)
     code = _TYPES.get(found[1]) if found is not None else None
-    return Place(code, int(found[2] or 0)) if found is not None and code is not None else None
+    if found is None or code is None:
+        return None
+    return Place(code, int(found[2] or 0), int(found[3]) if found[3] else None)
 
 
 @attrs.frozen
@@ -108,17 +104,17 @@ class Parts(Sequence[ForeignPart]):
         return ForeignPart(SCHEME, part.name, octets)
 
 
-def head_parts(walk: Walk, states: States) -> Parts:
+def head_parts(walk: Walk, states: Content) -> Parts:
     """What stands before the first page."""
     return Parts(walk.file, _head(walk, states))
 
 
-def tail_parts(walk: Walk, states: States) -> Parts:
+def tail_parts(walk: Walk, states: Content) -> Parts:
     """What stands behind the last page, and behind the stream."""
     return Parts(walk.file, _tail(walk, states))
 
 
-def _head(walk: Walk, states: States) -> Iterator[ForeignPart | Stretch]:
+def _head(walk: Walk, states: Content) -> Iterator[ForeignPart | Stretch]:
     heads, libxc = walk.heads, walk.headers
     if heads.xl is not None:
         yield ForeignPart(SCHEME, XL_HEADER, heads.xl.octets)
@@ -130,7 +126,7 @@ def _head(walk: Walk, states: States) -> Iterator[ForeignPart | Stretch]:
     yield from _elements(walk, (each for each in elements if not each.libxl), states)
 
 
-def _tail(walk: Walk, states: States) -> Iterator[ForeignPart | Stretch]:
+def _tail(walk: Walk, states: Content) -> Iterator[ForeignPart | Stretch]:
     yield from _elements(walk, _plain(walk), states)
     if walk.lost is None:
         yield from _stretches(BEHIND, walk.end, walk.file.size)
@@ -150,7 +146,7 @@ def _plain(walk: Walk) -> list[Element]:
     return sorted(found.values(), key=lambda each: (each.libxl, each.type == ends[each.libxl]))
 
 
-def _elements(walk: Walk, elements: Iterable[Element], states: States) -> Iterator[ForeignPart | Stretch]:
+def _elements(walk: Walk, elements: Iterable[Element], states: Content) -> Iterator[ForeignPart | Stretch]:
     for element in elements:
         if is_held(element):
             yield _placed(walk, element, states)
@@ -172,16 +168,22 @@ def _stretches(name: str, start: int, stop: int) -> Iterator[Stretch]:
         yield Stretch(name, low, min(low + PIECE, stop))
 
 
-def _placed(walk: Walk, element: Element, states: States) -> ForeignPart:
-    vcpu = 0
-    if element.type in _BY_VCPU:
-        vcpu = int.from_bytes(walk.file.take(element.body, 4, element.name), "little")
-    return ForeignPart(SCHEME, place_name(Place(element.type, vcpu)), beyond(walk, element, vcpu, states))
+def _placed(walk: Walk, element: Element, states: Content) -> ForeignPart:
+    return ForeignPart(SCHEME, place_name(place_of(walk, element, states)), beyond(walk, element, states))
 
 
-def beyond(walk: Walk, element: Element, vcpu: int, states: States) -> bytes:
+def place_of(walk: Walk, element: Element, states: Content) -> Place:
+    """The place of a record that states hold."""
+    if element.type in BY_VCPU:
+        return Place(element.type, int.from_bytes(walk.file.take(element.body, 4, element.name), "little"))
+    if len(states.params) > 1 and element in states.params:
+        return Place(element.type, *states.params[element])
+    return Place(element.type)
+
+
+def beyond(walk: Walk, element: Element, states: Content) -> bytes:
     """What a record that states hold has beyond them. Raises RecordError where it cannot be made again of them."""
-    body = body_of(element.type, vcpu, states)
+    body = body_of(place_of(walk, element, states), states)
     made = record_of(element.type, body or b"")
     if element.type == P2M_FRAMES and len(made) != element.end - element.offset:
         return b""  # its frames came in more than one record: they go out in one

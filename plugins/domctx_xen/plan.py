@@ -10,7 +10,8 @@ import attrs
 from domctx.api import Domain, StateKey
 from domctx.schema import encode, size_of
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, VCPUS, Foreign, ForeignPart
-from domctx_xen.bodies import PARTS, body_of, record_of
+from domctx_hvm import HVM_PARAMS as HVM_PARAMS_KEY
+from domctx_xen.bodies import BY_VCPU, PARTS, Place, body_of, record_of
 from domctx_xen.layout import (
     CPUID_POLICY,
     DOMAIN_CONTEXT,
@@ -38,7 +39,7 @@ from domctx_xen.layout import (
     libxc_name,
     libxl_name,
 )
-from domctx_xen.parts import BEHIND, LIBXC, LIBXC_HEADERS, LIBXL, LIBXL_HEADER, XL_HEADER, Place, place_named
+from domctx_xen.parts import BEHIND, LIBXC, LIBXC_HEADERS, LIBXL, LIBXL_HEADER, XL_HEADER, place_named
 
 T = TypeVar("T")
 
@@ -197,14 +198,26 @@ def framing_of(items: Iterable[Item]) -> str:
     return "xl" if XL_HEADER in names else "libxl" if LIBXL_HEADER in names else "libxc"
 
 
-def places_of(source: Domain, version: int) -> list[Place]:
-    """The records that the domain's states make in a stream of that version, in every receiver's order."""
+def places_of(source: Domain, items: Sequence[Item], version: int) -> list[Place]:
+    """The records that the domain's states make in a stream of that version, in every receiver's order.
+
+    Of ``items`` the places of parameters are kept that came in several records.
+    """
     single = (PV_INFO, P2M_FRAMES, *((DOMAIN_CONTEXT,) if version >= 4 else (TSC_INFO, SHARED_INFO)))
-    found = [Place(code) for code in (*single, HVM_PARAMS, HVM_CONTEXT)]
+    found = [*map(Place, single), *_params(source, items), Place(HVM_CONTEXT)]
     vcpus = source.state(VCPUS)
     known = set(vcpus.contexts if vcpus is not None else ())
     for key in PARTS.values():
         state = source.state(key)
         known |= set(state.parts if state is not None else ())
-    found += [Place(code, vcpu) for vcpu in sorted(known) for code in (VCPU_BASIC, *PARTS)]
-    return [place for place in found if body_of(place.type, place.vcpu, source) is not None]
+    found += [Place(code, vcpu) for vcpu in sorted(known) for code in BY_VCPU]
+    return [place for place in found if body_of(place, source) is not None]
+
+
+def _params(source: Domain, items: Sequence[Item]) -> list[Place]:
+    """The places of HVM_PARAMS as they were found, if together they have all parameters; else one place for all."""
+    state = source.state(HVM_PARAMS_KEY)
+    count = len(state.params or ()) if state is not None else 0
+    found = [item.place for item in items if item.place is not None and item.place.count is not None]
+    covered = [number for place in found for number in range(place.number, place.number + (place.count or 0))]
+    return found if found and covered == list(range(count)) else [Place(HVM_PARAMS)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from domctx.api import Domain, Format, FormatContext, Option, Sink
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink
 from domctx.hookspecs import hookimpl
 
 SCHEME = "xen"
@@ -27,6 +27,14 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     writer.write(source, sink, context)
 
 
+def coverage(domain: Domain) -> Iterable[Coverage]:
+    """Which check covers which part. Raises DomctxError for what a receiver would refuse."""
+    from domctx_xen.check import covered
+    from domctx_xen.domain import XenDomain
+
+    return covered(domain) if isinstance(domain, XenDomain) else ()
+
+
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
     """``xen:``."""
@@ -37,6 +45,7 @@ def domctx_formats() -> Sequence[Format]:
             magics=((0, XL_MAGIC), (0, LIBXL_MAGIC), (0, LIBXC_MAGIC)),
             open=open_,
             write=write,
+            coverage=coverage,
             options=(
                 Option(
                     "framing",

@@ -22,10 +22,10 @@ from domctx_cpu.xen_layout import XEN_X86_32, XEN_X86_64
 from domctx_hvm import HVM_CONTEXT, HVM_PARAMS
 from domctx_x86 import paging_of
 from domctx_xen import plan
-from domctx_xen.bodies import PARTS, body_of, record_of, tables_of
+from domctx_xen.bodies import PARTS, Place, body_of, record_of, tables_of
 from domctx_xen.layout import EMULATOR_CONTEXT, EMULATOR_XENSTORE_DATA, PAGE_SHIFT, PAGE_SIZE, SCHEME, libxl_name
 from domctx_xen.paged import BATCH, page_data
-from domctx_xen.parts import LIBXL, XL_HEADER, Place, different
+from domctx_xen.parts import LIBXL, XL_HEADER, different
 from domctx_xen.plan import Item
 
 ABIS: Final = {4: XEN_X86_32, 8: XEN_X86_64}
@@ -70,7 +70,7 @@ def compose(source: Domain, context: FormatContext, *, pv: bool) -> list[Item]:
     version = int(context.option("version") or plan.version_of(found) or 3)
     framing = context.option("framing") or plan.framing_of(found)
     items = plan.versioned(found or plan.new_items(pv=pv, version=version), version)
-    wanted = plan.places_of(source, version)
+    wanted = plan.places_of(source, items, version)
     _tell_places(items, wanted, context)
     items = [item for item in items if item.place is None or item.place in (*wanted, plan.MEMORY)]
     for place in wanted:
@@ -85,7 +85,7 @@ def compose(source: Domain, context: FormatContext, *, pv: bool) -> list[Item]:
 def _octets(item: Item, source: Domain, context: FormatContext) -> bytes:
     if item.place is None:
         return item.octets
-    body = body_of(item.place.type, item.place.vcpu, source)
+    body = body_of(item.place, source)
     assert body is not None  # it was asked for before
     made = record_of(item.place.type, body)
     if len(item.octets) not in (0, len(made)):
