@@ -23,7 +23,7 @@ from domctx_shared_info.pages import (
 )
 from domctx_shared_info.stored import StoredSharedInfo
 
-FROM_FRAMES: Final = frozenset({"execution_context.esi", "arch.pfn_to_mfn_frame_list_list"})
+FROM_FRAMES: Final = frozenset({"execution_context.esi", "arch.pfn_to_mfn_frame_list_list", "arch.p2m_cr3"})
 """Fields that name machine frames of the host that the page was saved on; no domain takes them over."""
 
 

@@ -9,9 +9,19 @@ from typing import Any, Final, TypeVar
 
 from domctx.api import Machine as Description, StateKey
 from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, SharedInfoContext
-from domctx_sim import by_itself, on_behalf, today
+from domctx_sim import by_itself, kept, on_behalf, today
 from domctx_sim.machine import Machine
-from domctx_sim.states import SimClock, SimGdt, SimMemory, SimPageTables, SimSharedInfo, SimVcpus, ram_block
+from domctx_sim.states import (
+    SimClock,
+    SimForeign,
+    SimGdt,
+    SimMemory,
+    SimPageTables,
+    SimParts,
+    SimSharedInfo,
+    SimVcpus,
+    ram_block,
+)
 from domctx_sim.view import View
 
 T = TypeVar("T")
@@ -65,7 +75,16 @@ class SimDomain:
             SHARED_INFO: SimSharedInfo(SharedInfoContext(abi, self.view.shared_info)),
             PAGE_TABLES: SimPageTables(self.view),
             CLOCK: SimClock(self._domain.tsc),
+            **self._kept,
         }
+
+    @functools.cached_property
+    def _kept(self) -> Mapping[StateKey[Any], Any]:
+        """What the machine keeps for its guest, to be read."""
+        found = kept.read(self.sim.folder)
+        parts = {key: SimParts(state.parts) for key, state in found.parts.items()}
+        foreign = {key: SimForeign(state.parts) for key, state in found.foreign.items()}
+        return {key: state for key, state in {**parts, **foreign}.items() if key in found.owned}
 
     def state(self, key: StateKey[T]) -> T | None:
         """The provider of a state, or None. Raises DomainError for what no saved state can hold."""
@@ -73,9 +92,9 @@ class SimDomain:
         return found
 
     def owned_states(self) -> Sequence[StateKey[Any]]:
-        """All of them; the clock where the machine keeps one."""
+        """All of them; the clock, and what the machine makes no use of, where it keeps any."""
         owned = (MEMORY, VCPUS, GDT, SHARED_INFO, PAGE_TABLES)
-        return owned if self._domain.tsc is None else (*owned, CLOCK)
+        return (*owned, *([] if self._domain.tsc is None else [CLOCK]), *self._kept)
 
     def pause(self) -> None:
         """Nothing runs in the simulation while a domain is open, so that nothing has to be told to the machine."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from domctx.errors import DomainError, UsageError
 from domctx.publish import publish_directory, refused
-from domctx_sim import frame_table, frames, metadata
+from domctx_sim import frame_table, frames, kept, metadata
 from domctx_sim.arrays import Numbers, Pages
 from domctx_sim.frame_table import FrameTable, FrameType
 from domctx_sim.frames import Frames, create_frames
@@ -23,7 +23,7 @@ from domctx_sim.mmu import Mmu
 from domctx_sim.platforms import TWO_LEVEL, Platform
 from domctx_sim.references import References
 
-FILES: Final = (metadata.NAME, frames.NAME, frame_table.NAME)
+FILES: Final = (metadata.NAME, frames.NAME, frame_table.NAME, kept.NAME)
 """What stands in a machine's folder."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError
 from domctx.states import (
+    ForeignPart,
     GdtContext,
     PageBatch,
     PageKind,
@@ -20,6 +21,8 @@ from domctx.states import (
 )
 from domctx_clock import StoredClock
 from domctx_cpu import StoredVcpus
+from domctx_cpu.stored import StoredVcpuParts
+from domctx_foreign.stored import StoredForeign
 from domctx_gdt import StoredGdt
 from domctx_page_tables import canonicalise_batch, localise_batch
 from domctx_shared_info import StoredSharedInfo
@@ -134,3 +137,19 @@ class SimClock(StoredClock):
     def store(self, tsc: TscContext) -> None:
         """Refused."""
         raise read_only("the clock")
+
+
+class SimParts(StoredVcpuParts):
+    """What is kept of a vCPU beside its context, of a domain that is read."""
+
+    def store(self, vcpu: int, octets: bytes) -> None:
+        """Refused."""
+        raise read_only("what is kept of the processor")
+
+
+class SimForeign(StoredForeign):
+    """What the source format had before or behind, of a domain that is read."""
+
+    def store(self, part: ForeignPart) -> None:
+        """Refused."""
+        raise read_only("what is kept of the source format")

@@ -29,11 +29,13 @@ from domctx_cpu.contexts import decode_context
 from domctx_gdt import StoredGdt
 from domctx_page_tables import StoredPageTables
 from domctx_shared_info import StoredSharedInfo
+from domctx_sim import kept
 from domctx_sim.arrival import Arrival
 from domctx_sim.dom0 import Dom0
 from domctx_sim.domain import SCHEME
 from domctx_sim.home import Home
 from domctx_sim.incoming import UNTOLD, IncomingMemory
+from domctx_sim.kept import Kept
 from domctx_sim.layout import CreateDomain
 from domctx_sim.machine import Machine, new_folder
 from domctx_sim.metadata import RUN_STATES
@@ -55,6 +57,7 @@ class _Incoming:
     gdt: StoredGdt = attrs.field(factory=StoredGdt)
     shared_info: StoredSharedInfo = attrs.field(factory=StoredSharedInfo)
     clock: StoredClock = attrs.field(factory=StoredClock)
+    kept: Kept = attrs.field(factory=Kept)
 
     @property
     def states(self) -> Mapping[StateKey[Any], Any]:
@@ -66,6 +69,7 @@ class _Incoming:
             GDT: self.gdt,
             SHARED_INFO: self.shared_info,
             CLOCK: self.clock,
+            **(self.kept.states if self.home.platform.today else {}),
         }
 
     def arrival(self) -> Arrival:
@@ -189,6 +193,7 @@ class SimTarget:
         if self._description.run_state == "running" and home.domain.run_state == "paused":
             home.dom0.start_domain(home.domain.id)
         home.dom0.machine.save()
+        kept.write(home.dom0.machine.folder, self._incoming.kept)
         self._exits.close()
 
     def abort(self) -> None:
