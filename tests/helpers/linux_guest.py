@@ -59,6 +59,10 @@ class Saved:
     """``migrate``, by QEMU"""
     image: Path
     """the stream as an image"""
+    running: Path
+    """an image saved live, a second before"""
+    standing: Path | None
+    """an image saved live of the guest as it stands; where its RAM is shared, so that QEMU can be asked again"""
 
     def address(self, symbol: str) -> int:
         """Where the kernel itself says that a symbol is: it was loaded at an address chosen by chance."""

@@ -12,8 +12,10 @@ from helpers.domctx_process import domctx
 from helpers.linux_guest import Linux, Saved, arguments, unpack, wait_ready
 from helpers.real_qemu import RealQemu
 
-MACHINES = {"pc": ("pc", 256), "q35-split": ("q35,max-ram-below-4g=128M", 256)}
-"""The second one's RAM goes on above 4 GiB."""
+MEMORY = 256
+SHARED = ("-object", f"memory-backend-memfd,id=ram,share=on,size={MEMORY}M")
+MACHINES = {"pc": ("pc", ()), "q35-split": ("q35,max-ram-below-4g=128M,memory-backend=ram", SHARED)}
+"""The second one's RAM is shared, and goes on above 4 GiB."""
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +29,28 @@ def linux() -> Linux:
 
 @pytest.fixture(scope="session", params=MACHINES)
 def saved(linux: Linux, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Saved:
-    """A machine whose Linux is up, by a stream in a file."""
-    machine, memory = MACHINES[request.param]
+    """A machine whose Linux is up: saved while it runs, stopped, dumped by QEMU, saved again, and migrated."""
+    machine, more = MACHINES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    dump, stream, image = (folder / name for name in ("qemu.core", "vm.mig", "vm.dctx"))
-    with RealQemu(*arguments(linux, folder / "serial.txt", machine, memory, vcpus=2)) as qemu:
+    names = ("qemu.core", "vm.mig", "vm.dctx", "running.dctx", "standing.dctx")
+    dump, stream, image, running, standing = (folder / name for name in names)
+    with RealQemu(*arguments(linux, folder / "serial.txt", machine, MEMORY, vcpus=2), *more) as qemu:
         qemu.start()
         text = wait_ready(qemu, folder / "serial.txt")
         time.sleep(1)  # let the busy process come to its vCPU; nothing is judged by it
+        domctx("save", f"qmp:{qemu.socket}", running)
+        time.sleep(1)
+        assert qemu.status() == "running"
         qemu.qmp("stop")
         registers = qemu.registers()
         qemu.qmp("dump-guest-memory", paging=False, protocol=f"file:{dump}")
         dump.chmod(0o600)
+        if more:
+            domctx("save", f"qmp:{qemu.socket}", standing)
+            assert qemu.status() == "paused"
         qemu.save(stream)
     domctx("convert", stream, image)
-    return Saved(linux, text, registers, dump, stream, image)
+    return Saved(linux, text, registers, dump, stream, image, running, standing if more else None)
 
 
 @pytest.fixture(scope="session")
