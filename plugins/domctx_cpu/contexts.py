@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -11,11 +11,13 @@ from domctx.errors import DomainError, RecordError, UnsupportedError
 from domctx.schema import decode, encode, size_of
 from domctx.states import GdtContext, VcpuContext
 from domctx_cpu.layout import ABI_NAMES, XEN_2004_I386, CpuBody, FullExecutionContext, abi_named, abi_of
-from domctx_cpu.xen_layout import VcpuGuestContext32, VcpuGuestContext64
 from domctx_x86 import MAX_DESCRIPTORS, gdt_frame_count
 
-C = TypeVar("C", FullExecutionContext, VcpuGuestContext32, VcpuGuestContext64)
-"""A context of any ABI."""
+if TYPE_CHECKING:
+    from domctx_cpu.xen_layout import VcpuGuestContext32, VcpuGuestContext64
+
+    C = TypeVar("C", FullExecutionContext, VcpuGuestContext32, VcpuGuestContext64)
+    """A context of any ABI."""
 
 NO_FRAMES = (0,) * 16
 """``gdt_frames`` of a context whose GDT another record owns."""

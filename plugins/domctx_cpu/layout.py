@@ -14,11 +14,14 @@ from typing import Annotated, Any, Final
 import attrs
 
 from domctx.schema import U8, U16, U32, Array, Blob, Bytes, Nested, Reserved, layout
-from domctx_cpu.xen_layout import XEN_X86_32, XEN_X86_64, VcpuGuestContext32, VcpuGuestContext64
 from domctx_x86.registers import ExecutionContext as ExecutionContext
 
 XEN_2004_I386: Final = "xen-2004-i386"
 """The ABI of ``FullExecutionContext``."""
+
+XEN_X86_32: Final = "xen-x86_32"
+XEN_X86_64: Final = "xen-x86_64"
+"""The ABIs of ``xen_layout.VcpuGuestContext32`` and ``64``."""
 
 CONTEXT_SIZE: Final = 2516
 """Octets of full_execution_context_t on i386."""
@@ -79,17 +82,26 @@ class FullExecutionContext:
 
 @attrs.frozen
 class Abi:
-    """One kind of vCPU context: its code in records, its name in states, and its layout."""
+    """One kind of vCPU context: its code in records, its name in states, and the room and class of its layout."""
 
     code: int
     name: str
-    layout: type[Any]
+    room: str
+    class_name: str
+
+    @property
+    def layout(self) -> type[Any]:
+        """The layout; its room is imported when it is first asked for, for most commands never are."""
+        from importlib import import_module
+
+        found: type[Any] = getattr(import_module(self.room), self.class_name)
+        return found
 
 
 ABIS: Final = (
-    Abi(1, XEN_2004_I386, FullExecutionContext),
-    Abi(2, XEN_X86_32, VcpuGuestContext32),
-    Abi(3, XEN_X86_64, VcpuGuestContext64),
+    Abi(1, XEN_2004_I386, "domctx_cpu.layout", "FullExecutionContext"),
+    Abi(2, XEN_X86_32, "domctx_cpu.xen_layout", "VcpuGuestContext32"),
+    Abi(3, XEN_X86_64, "domctx_cpu.xen_layout", "VcpuGuestContext64"),
 )
 """The contexts that a record can hold. Codes are never reused."""
 

@@ -6,7 +6,7 @@ The octets are kept as the source gave them, whatever their length (older sender
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import attrs
@@ -27,7 +27,6 @@ from domctx.errors import RecordError
 from domctx.schema import octet_differences, plain_differences, size_of
 from domctx.wire import record_name, record_size
 from domctx_cpu.layout import PartBody
-from domctx_cpu.part_fields import extended, msrs, xsave
 from domctx_cpu.states import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, VcpuParts
 from domctx_cpu.stored import StoredVcpuParts
 
@@ -71,7 +70,14 @@ class _Part:
     """One kind of part: how it is shown and compared."""
 
     name: str
-    fields: Callable[[bytes], JSON]
+    view: str
+    """The function of ``part_fields`` that makes a JSON value of the octets."""
+
+    def fields(self, octets: bytes) -> JSON:
+        """The octets by their fields."""
+        from domctx_cpu import part_fields
+
+        return getattr(part_fields, self.view)(octets)
 
     def show(self, record: Record, context: Context) -> JSON:
         """The fields."""
@@ -92,10 +98,8 @@ class _Part:
             yield from found or octet_differences("octets", a, b)
 
 
-def _type(
-    code: int, name: str, summary: str, state: StateKey[VcpuParts], most: int, fields: Callable[[bytes], JSON]
-) -> RecordType:
-    part = _Part(name, fields)
+def _type(code: int, name: str, summary: str, state: StateKey[VcpuParts], most: int, view: str) -> RecordType:
+    part = _Part(name, view)
     return RecordType(
         code=code,
         name=name,
@@ -116,7 +120,9 @@ def _type(
 def part_types() -> list[RecordType]:
     """The three record types."""
     return [
-        _type(0x0001_0201, "CPU_EXTENDED", "a vCPU's 32-bit system call entries", CPU_EXTENDED, MAX_EXTENDED, extended),
-        _type(0x0001_0202, "CPU_XSAVE", "a vCPU's XCR0 and XSAVE area", CPU_XSAVE, MAX_PART, xsave),
-        _type(0x0001_0203, "CPU_MSRS", "a vCPU's model-specific registers", CPU_MSRS, MAX_PART, msrs),
+        _type(
+            0x0001_0201, "CPU_EXTENDED", "a vCPU's 32-bit system call entries", CPU_EXTENDED, MAX_EXTENDED, "extended"
+        ),
+        _type(0x0001_0202, "CPU_XSAVE", "a vCPU's XCR0 and XSAVE area", CPU_XSAVE, MAX_PART, "xsave"),
+        _type(0x0001_0203, "CPU_MSRS", "a vCPU's model-specific registers", CPU_MSRS, MAX_PART, "msrs"),
     ]

@@ -10,10 +10,8 @@ from typing import Annotated, Final
 import attrs
 
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout
+from domctx_cpu.layout import XEN_X86_32 as XEN_X86_32, XEN_X86_64 as XEN_X86_64
 from domctx_x86.fxsave import Fxsave
-
-XEN_X86_64: Final = "xen-x86_64"
-XEN_X86_32: Final = "xen-x86_32"
 
 I387_VALID: Final = 1 << 0
 IN_KERNEL: Final = 1 << 2
