@@ -18,6 +18,8 @@ JSON_NAME: Final = "json:"
 FILE_NAME: Final = "file:"
 MAX_CHAIN: Final = 200
 """Files of one disk."""
+NAME_LIMIT: Final = 4096
+"""Characters of a name that are looked at."""
 DEPTH: Final = 16
 """Nodes between a disk's format and its file."""
 
@@ -67,7 +69,10 @@ def working_folder(pid: int) -> Path | None:
 def _chain(image: Mapping[str, Any]) -> Iterator[str]:
     """The names of an image and of those that it is based on."""
     for _ in range(MAX_CHAIN):
-        yield plain_name(image["filename"])
+        yield plain_name(image["filename"])[:NAME_LIMIT]
+        data = image.get("format-specific", {}).get("data", {})
+        if isinstance(data, dict) and data.get("data-file"):  # of a qcow2 image that holds its clusters elsewhere
+            yield plain_name(data["data-file"])[:NAME_LIMIT]
         if "backing-image" not in image:
             return
         image = image["backing-image"]

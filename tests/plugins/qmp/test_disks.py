@@ -10,10 +10,11 @@ import pytest
 
 from domctx.errors import DomainError
 from domctx_disks import DiskFile
+from domctx_disks.body import to_body
 from domctx_qmp.disks import DiskKeeper, told
 from domctx_qmp.live_disks import live_disks
 from domctx_qmp.monitor import Monitor
-from helpers.qemu_disks import chain_of, make_disk
+from helpers.qemu_disks import chain_of, make_disk, qemu_img
 from helpers.real_qemu import BARE, RealQemu
 
 
@@ -150,6 +151,26 @@ def test_a_disk_that_is_no_file(folder: Path) -> None:
         with pytest.raises(DomainError, match="disk virtio1 is no plain file, and gets no overlay"):
             keeper(monitor, "overlay", []).before_migration()
         assert sorted(path.name for path in folder.glob("d*")) == ["d.qcow2"]
+
+
+def test_a_disk_whose_data_stand_in_another_file(tmp_path: Path) -> None:
+    """Both files are noted; so is the beginning of a name that is longer than any file's."""
+    disk, data = tmp_path / "d.qcow2", tmp_path / "d.raw"
+    qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={data}", disk, "1M")
+    many = ",".join(f"file.children.{at}.driver=null-co" for at in range(300))
+    line = (
+        "-drive",
+        f"file={disk},if=virtio",
+        "-drive",
+        f"if=virtio,driver=raw,file.driver=quorum,{many},file.vote-threshold=2",
+    )
+    with RealQemu(*BARE, "-S", "-m", "16", *line) as qemu, Monitor(str(qemu.start().socket)) as monitor:
+        state = keeper(monitor, "note", []).after_migration()
+    assert state is not None
+    assert state.context is not None
+    assert [file.path for file in state.context.disks[0].files] == [str(disk), str(data)]
+    assert len(state.context.disks[1].files[0].path) >= 4095
+    to_body(state.context)
 
 
 def test_what_has_a_time(tmp_path: Path) -> None:
