@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from domctx.api import Machine as Description, StateKey, Target
-from domctx.schema import decode, encode
+from domctx.schema import encode
 from domctx.states import (
     CLOCK,
     GDT,
@@ -26,15 +26,17 @@ from domctx.states import (
     TscContext,
     VcpuContext,
 )
-from domctx_cpu.layout import FullExecutionContext
+from domctx_cpu.contexts import decode_context
 from domctx_sim.arrays import Words
 from domctx_sim.build import build_machine
-from domctx_sim.first import Order
 from domctx_sim.domain import SimDomain
+from domctx_sim.first import Order
 from domctx_sim.kernel_image import KernelImage
-from domctx_sim.layout import ABI
 from domctx_sim.machine import Machine
-from domctx_sim.p2m import machine_p2m
+from domctx_sim.p2m import frame_map_of, machine_p2m
+from domctx_sim.platforms import TWO_LEVEL, Platform
+from domctx_sim.processor import processor_of
+from domctx_sim.special import mappings
 from domctx_sim.suspension import Reserved
 from domctx_sim.target import SimTarget
 
@@ -49,9 +51,9 @@ def order(**changes: Any) -> Order:
     return Order(**given)
 
 
-def built(folder: Path, *, seed: int = 1, **changes: Any) -> Path:
+def built(folder: Path, *, seed: int = 1, platform: Platform = TWO_LEVEL, **changes: Any) -> Path:
     """A machine in the new ``folder`` with the domain of ``order(**changes)``."""
-    build_machine(folder, order(**changes), seed=seed)
+    build_machine(folder, order(**changes), seed=seed, platform=platform)
     return folder
 
 
@@ -112,6 +114,22 @@ def suspend_itself(folder: Path) -> Path:
     return folder
 
 
+def suspend_itself_today(folder: Path) -> Path:
+    """Let the guest of a built machine of today suspend itself: it unmaps shared_info, and names start_info's frame."""
+    with changed(folder) as machine:
+        domain, processor = machine.domain, processor_of(machine.platform)
+        assert domain.reserved is not None
+        frame_map = frame_map_of(machine, machine_p2m(machine, domain))
+        types = machine.table.page_types(frame_map.p2m)
+        for each in mappings(machine, frame_map, types, domain.shared_info_frame):
+            entry = int(frame_map.p2m[each.pfn]) << 12 | each.index * machine.platform.paging.width
+            machine.mmu.update(np.array([(entry, 0)], machine.platform.paging.entry), domain.id)
+        mfn = int(frame_map.p2m[domain.reserved])
+        domain.context = encode(processor.with_record(domain.cpu, mfn))
+        domain.run_state, domain.reserved = "suspended", None
+    return folder
+
+
 def require(holder: Any, key: Any) -> Any:
     """A state that is there."""
     state = holder.state(key)
@@ -125,7 +143,8 @@ class Saved:
 
     description: Description
     pages: Words
-    cpu: FullExecutionContext
+    abi: str
+    cpu: Any
     gdt: GdtContext
     shared_info: SharedInfoContext
     tables: PageTablesContext
@@ -138,7 +157,8 @@ class Saved:
             return cls(
                 description=domain.machine,
                 pages=domain.view.pages(0, domain.view.frame_map.pfns),
-                cpu=decode(FullExecutionContext, domain.view.vcpu.octets),
+                abi=domain.view.vcpu.abi,
+                cpu=decode_context(domain.view.vcpu),
                 gdt=domain.view.gdt,
                 shared_info=require(domain, SHARED_INFO).context,
                 tables=attrs.evolve(domain.view.page_tables, types=domain.view.page_tables.types.copy()),
@@ -154,7 +174,7 @@ class Saved:
                 pages = self.pages[first : first + batch].view(np.uint8)
                 states[MEMORY].store(PageBatch(0, first, np.zeros(len(pages), np.uint8), pages))
         if VCPUS in states:
-            states[VCPUS].store(0, VcpuContext(ABI, encode(self.cpu)))
+            states[VCPUS].store(0, VcpuContext(self.abi, encode(self.cpu)))
         if GDT in states:
             states[GDT].store(0, self.gdt)
         if PAGE_TABLES in states:

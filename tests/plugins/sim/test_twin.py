@@ -12,13 +12,22 @@ from domctx.cli.run import run
 from domctx_sim.kernel_image import KernelImage, make_guest, read_image
 from domctx_sim.machine import Machine
 from domctx_sim.p2m import machine_p2m
+from domctx_sim.platforms import FOUR_LEVEL, PAE_TODAY, TWO_LEVEL
 from helpers.emulator import run_guest
 from helpers.machines import BASE, built, copied, told_of
 
 COUNTER, PAGES = 64, 1024
 
-GUEST = bytes.fromhex(
-    "8b16"  # mov edx, [esi]             start_info.nr_pages
+
+def guest_code(nr_pages: str, field: str) -> bytes:
+    """The guest, in instructions that are the same in 32 and in 64 bits.
+
+    ``nr_pages`` loads start_info.nr_pages from where ESI points; ``field`` is the offset in shared_info that it reads.
+    """
+    return bytes.fromhex(nr_pages + _CODE.replace("FIELD", field))
+
+
+_CODE = (
     "bb000004c0"  # mov ebx, 0xc0040000        page 64 holds the counter
     "89d5"  # mov ebp, edx
     "c1e50c"  # shl ebp, 12
@@ -36,23 +45,44 @@ GUEST = bytes.fromhex(
     "7205"  # jb same
     "bf000008c0"  # mov edi, 0xc0080000
     # same:
-    "8b8588010000"  # mov eax, [ebp + 392]       shared_info.cpu_freq
+    "8b85FIELD"  # mov eax, [ebp + offset]    of shared_info
     "014304"  # add [ebx + 4], eax
     "58"  # pop eax
     "ff85f80f0000"  # inc dword [ebp + 0xff8]    the end of the shared page
     "ebc9"  # jmp next
 )
+GUEST = guest_code("8b16", "88010000")
+"""On 2004: mov edx, [esi]; shared_info.cpu_freq at 392."""
+KINDS = {
+    "2-level": (TWO_LEVEL, GUEST, 1_000_000_000),
+    "pae": (PAE_TODAY, guest_code("8b5620", "0c090000"), PAGES),
+    "4-level": (FOUR_LEVEL, guest_code("8b5620", "100c0000"), PAGES),
+}
+"""The machine; the guest: mov edx, [esi + 32], and arch.max_pfn at 2316 or 3088; what it finds there."""
 SETUP, LOOP = 6, 14
 """Instructions before the loop, and in one turn of it that does not begin the table anew."""
 
 
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of machine."""
+    return str(request.param)
+
+
 @pytest.fixture
-def guest(tmp_path: Path) -> Path:
+def guest(kind: str, tmp_path: Path) -> Path:
     """A machine with the guest in 4 MiB, not started yet."""
-    (tmp_path / "guest.img").write_bytes(make_guest(GUEST, BASE, packed=True))
+    (tmp_path / "guest.img").write_bytes(make_guest(KINDS[kind][1], BASE, packed=True))
     image = read_image(tmp_path / "guest.img", 1 << 22)
-    assert image == KernelImage(BASE, GUEST)
-    return built(tmp_path / "guest", image=image, pages=PAGES, initrd=b"initrd" * 3000, command_line="count")
+    assert image == KernelImage(BASE, KINDS[kind][1])
+    return made(tmp_path / "guest", kind)
+
+
+def made(folder: Path, kind: str, seed: int = 1) -> Path:
+    """A machine with the guest; of today its frames lie below and above 4 GiB."""
+    platform, code, _ = KINDS[kind]
+    given: dict[str, Any] = {"pages": PAGES, "initrd": b"initrd" * 3000, "command_line": "count"}
+    return built(folder, seed=seed, platform=platform, image=KernelImage(BASE, code), **given)
 
 
 def memory(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
@@ -60,29 +90,22 @@ def memory(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
     return np.frombuffer(told_of(folder)["memory"], np.uint32).reshape(-1, 1024)
 
 
-def test_the_guest_counts(guest: Path) -> None:
+def test_the_guest_counts(guest: Path, kind: str) -> None:
     """The guest runs through its page tables: it counts, writes across pages, and reaches the shared page."""
     turns = 1000
     run_guest(guest, SETUP + LOOP * turns + 3)
     pages = memory(guest)
     assert pages[COUNTER, 0] == turns + 1
-    assert pages[COUNTER, 1] == turns * 1_000_000_000 % (1 << 32)
+    assert pages[COUNTER, 1] == turns * KINDS[kind][2] % (1 << 32)
     assert np.count_nonzero(pages[128:512].any(axis=1)) > 300
     shared = np.frombuffer(told_of(guest)["shared_info"].page, np.uint32)
     assert shared[0xFF8 // 4] == turns
 
 
-@pytest.mark.parametrize(("before", "after"), [(0, 2000), (1, 999), (SETUP + 5, 7777), (12345, 54321), (20003, 0)])
-def test_twins(guest: Path, tmp_path: Path, before: int, after: int) -> None:
+@pytest.mark.parametrize(("before", "after"), [(0, 2000), (SETUP + 5, 7777), (12345, 54321), (20003, 0)])
+def test_twins(guest: Path, kind: str, tmp_path: Path, before: int, after: int) -> None:
     """Whenever the guest is saved: loaded into other frames it goes on as its twin that was never saved."""
-    twin = built(
-        tmp_path / "twin",
-        seed=77,
-        image=KernelImage(BASE, GUEST),
-        pages=PAGES,
-        initrd=b"initrd" * 3000,
-        command_line="count",
-    )
+    twin = made(tmp_path / "twin", kind, seed=77)
     run_guest(twin, before + after)
     run_guest(guest, before)
     assert run(["save", f"sim:{guest}", str(tmp_path / "a.dctx")]) == 0
@@ -99,7 +122,7 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert one[name] == other[name], name
 
 
-def test_moved_again_and_again(guest: Path, tmp_path: Path) -> None:
+def test_moved_again_and_again(guest: Path, kind: str, tmp_path: Path) -> None:
     """A guest that is moved every 997 instructions equals its twin, and is never twice in the same frames."""
     twin = copied(guest, tmp_path / "twin", seed=50)
     place, frames = guest, set()
@@ -111,6 +134,7 @@ def test_moved_again_and_again(guest: Path, tmp_path: Path) -> None:
     run_guest(twin, 6 * 997)
     _same(told_of(place), told_of(twin))
     assert len(frames) == 6
+    assert kind == "2-level" or max(map(max, frames)) >= 1 << 20
 
 
 def test_saving_does_not_touch_the_guest(guest: Path, tmp_path: Path) -> None:
