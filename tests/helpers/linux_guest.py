@@ -28,7 +28,8 @@ echo "proc-version: $(/bin/busybox cat /proc/version)"
 /bin/busybox grep -wE '{"|".join(SYMBOLS)}' /proc/kallsyms
 {"".join(f"/bin/{name} 100000 &{chr(10)}" for name in SLEEPERS)}echo '{READY}'
 /bin/busybox yes >/dev/null &
-while :; do /bin/busybox sleep 1; done
+n=0
+while :; do /bin/busybox sleep 1; n=$((n+1)); echo "second $n"; done
 """
 """One process burns time so that a vCPU stands in user mode or in a system call; the others wait."""
 
@@ -63,6 +64,8 @@ class Saved:
     """an image saved live, a second before"""
     standing: Path | None
     """an image saved live of the guest as it stands; where its RAM is shared, so that QEMU can be asked again"""
+    line: tuple[str, ...]
+    """QEMU's arguments, but for the serial port"""
 
     def address(self, symbol: str) -> int:
         """Where the kernel itself says that a symbol is: it was loaded at an address chosen by chance."""
@@ -139,24 +142,28 @@ def archive(busybox: bytes) -> bytes:
     return b"".join([*parts, _member("TRAILER!!!", 0)])
 
 
-def arguments(linux: Linux, serial: Path, machine: str, memory: int, vcpus: int) -> list[str]:
-    """QEMU's arguments."""
-    return [
-        *("-display", "none", "-nodefaults", "-accel", "tcg", "-machine", machine),
-        *("-m", str(memory), "-smp", str(vcpus), "-serial", f"file:{serial}"),
-        *("-kernel", str(linux.kernel), "-initrd", str(linux.initramfs)),
+def arguments(linux: Linux, machine: str, memory: int, vcpus: int) -> tuple[str, ...]:
+    """QEMU's arguments, but for the serial port."""
+    return (
+        *("-display", "none", "-nodefaults", "-accel", "tcg", "-machine", machine, "-m", str(memory)),
+        *("-smp", str(vcpus), "-kernel", str(linux.kernel), "-initrd", str(linux.initramfs)),
         *("-append", "console=ttyS0 panic=-1 quiet"),
-    ]
+    )
 
 
-def wait_ready(qemu: RealQemu, serial: Path) -> str:
-    """Wait until the guest says that it is ready; its whole text."""
+def seconds(text: str) -> list[int]:
+    """The seconds that the guest counted, as far as whole lines tell."""
+    return [int(number) for number in re.findall(r"^second (\d+)\r?\n", text, re.M)]
+
+
+def wait_text(qemu: RealQemu, serial: Path, wanted: str) -> str:
+    """Wait until the guest has written what this expression finds; its whole text."""
     last = time.monotonic() + PATIENCE
     while True:
         text = serial.read_text(errors="replace") if serial.exists() else ""
-        if READY in text:
+        if re.search(wanted, text):
             return text
         assert qemu.process is not None
         assert qemu.process.poll() is None, f"QEMU ended: {qemu.stderr}"
-        assert time.monotonic() < last, f"Linux does not come up: {text[-2000:]}"
+        assert time.monotonic() < last, f"Linux does not write {wanted!r}: {text[-2000:]}"
         time.sleep(0.2)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from helpers.domctx_process import domctx
-from helpers.linux_guest import Linux, Saved, arguments, unpack, wait_ready
+from helpers.linux_guest import Linux, Saved, arguments, seconds, unpack, wait_text
 from helpers.real_qemu import RealQemu
 
 MEMORY = 256
@@ -34,12 +33,13 @@ def saved(linux: Linux, request: pytest.FixtureRequest, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp(request.param)
     names = ("qemu.core", "vm.mig", "vm.dctx", "running.dctx", "standing.dctx")
     dump, stream, image, running, standing = (folder / name for name in names)
-    with RealQemu(*arguments(linux, folder / "serial.txt", machine, MEMORY, vcpus=2), *more) as qemu:
+    line, serial = (*arguments(linux, machine, MEMORY, vcpus=2), *more), folder / "serial.txt"
+    with RealQemu(*line, "-serial", f"file:{serial}") as qemu:
         qemu.start()
-        text = wait_ready(qemu, folder / "serial.txt")
-        time.sleep(1)  # let the busy process come to its vCPU; nothing is judged by it
+        wait_text(qemu, serial, r"second 2\b")
         domctx("save", f"qmp:{qemu.socket}", running)
-        time.sleep(1)
+        before = seconds(serial.read_text())[-1]
+        text = wait_text(qemu, serial, rf"second {before + 2}\b")
         assert qemu.status() == "running"
         qemu.qmp("stop")
         registers = qemu.registers()
@@ -50,7 +50,7 @@ def saved(linux: Linux, request: pytest.FixtureRequest, tmp_path_factory: pytest
             assert qemu.status() == "paused"
         qemu.save(stream)
     domctx("convert", stream, image)
-    return Saved(linux, text, registers, dump, stream, image, running, standing if more else None)
+    return Saved(linux, text, registers, dump, stream, image, running, standing if more else None, line)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,11 @@ from elftools.elf.segments import NoteSegment, Segment
 
 from domctx_qemu_stream.vcpus import provide
 from helpers.domctx_process import domctx, read_octets
-from helpers.linux_guest import SLEEPERS, Saved
+from helpers.linux_guest import SLEEPERS, Saved, seconds, wait_text
 from helpers.linux_tools import crash, drgn, gdb_registers
 from helpers.qemu_corpus import opened
 from helpers.qemu_registers import different, expected
+from helpers.real_qemu import RealQemu
 
 CHUNK = 1 << 24
 UNEQUAL = re.compile(
@@ -101,6 +102,19 @@ def test_drgn_lists_the_tasks_of_a_guest_that_ran(saved: Saved, tmp_path: Path) 
     found = drgn(core, vmlinux)
     assert f"banner {saved.banner}" in found
     assert all(re.search(rf"^task \d+ {name}$", found, re.M) for name in SLEEPERS)
+
+
+def test_linux_goes_on_in_another_qemu(saved: Saved, tmp_path: Path) -> None:
+    """What was saved live runs on when it is loaded: the next second is counted, and Linux complains of nothing."""
+    serial = tmp_path / "serial.txt"
+    with RealQemu(*saved.line, "-serial", f"file:{serial}") as qemu:
+        qemu.start("defer")
+        domctx("load", saved.running, f"qmp:{qemu.socket}")
+        text = wait_text(qemu, serial, r"(?s)second \d+\r?\n.*second \d+\r?\n.*second \d+\r?\n")
+    counted = seconds(text)
+    assert counted == list(range(counted[0], counted[0] + len(counted)))
+    assert 2 <= counted[0] <= seconds(saved.text)[-1]
+    assert re.sub(r"(?m)^(second \d+)?\r?\n", "", text) == ""
 
 
 def test_saved_live_is_as_the_stream_of_qemu(saved: Saved) -> None:
