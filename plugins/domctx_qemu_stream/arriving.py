@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import Final
 
 from domctx.disk import refused
-from domctx.errors import UnsupportedError
+from domctx.errors import DomainError, UnsupportedError
 from domctx_qemu_stream.files import CutError, StreamFile
 
 CAPACITY: Final = 4 << 20
 """Octets that are held at once."""
 ENOUGH: Final = 1 << 20
 """Octets of a window, at least, while more arrive."""
+PATIENCE: Final = 120.0
+"""Seconds in which more must arrive."""
 UNKNOWN: Final = 1 << 62
 """The size of a stream whose end has not arrived."""
 
@@ -20,7 +23,8 @@ UNKNOWN: Final = 1 << 62
 class ArrivingFile(StreamFile):
     """Octets of a pipe, from ``held`` on: what stands before a window, or was let go, is gone. Owns its descriptor."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self.name, self.descriptor, self.start = name, descriptor, 0
         self.size = UNKNOWN
         """Octets of the stream; ``UNKNOWN`` until its end has arrived."""
@@ -79,6 +83,10 @@ class ArrivingFile(StreamFile):
 
     def _read_some(self) -> None:
         try:
+            ready, _, _ = select.select([self.descriptor], [], [], self._patience)
+            if not ready:
+                message = "nothing arrives any more"
+                raise DomainError(message, file=self.name, offset=self.held, expected=f"within {self._patience:g} s")
             got = os.readv(self.descriptor, [memoryview(self._buffer)[self._high :]])
         except OSError as error:
             raise refused(error, self.name) from error

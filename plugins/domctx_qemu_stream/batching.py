@@ -122,8 +122,8 @@ class Seen:
         """The ranges below ``size`` that were never added, ascending."""
         start = 0
         for low, high in self._together():
-            if start < low:
-                yield start, low
+            if start < min(low, size):
+                yield start, min(low, size)
             start = high
         if start < size:
             yield start, size
