@@ -10,6 +10,7 @@ import numpy as np
 from domctx.api import Coverage
 from domctx.errors import RecordError, StreamError
 from domctx.states import PageBatch, PageKind
+from domctx_hvm.rules import check_image
 from domctx_xen.domain import XenDomain
 from domctx_xen.files import CutError
 from domctx_xen.forms import check_forms
@@ -34,6 +35,7 @@ from domctx_xen.layout import (
 from domctx_xen.memory import XenMemory
 from domctx_xen.order import check_order
 from domctx_xen.record import Element
+from domctx_xen.walk import Walk
 from domctx_xen.zeros import check_zeros
 
 SHOWN: Final = 8
@@ -85,6 +87,7 @@ def check(domain: XenDomain) -> None:
     check_order(walk)
     check_forms(walk)
     check_zeros(walk, domain.content)
+    _check_hvm(walk)
     _check_vcpus(domain)
     check_guest(domain)
     _check_compared(domain)
@@ -114,6 +117,18 @@ def part_of(element: Element) -> str | None:
         layer = "libxl" if element.libxl else "libxc"
         return f"{layer} record 0x{element.type:08x}, which is optional and not known"
     return (LIBXL_PARTS if element.libxl else LIBXC_PARTS).get(element.type)
+
+
+def _check_hvm(walk: Walk) -> None:
+    """Xen takes every entry of the HVM context."""
+    element = walk.epochs.find(HVM_CONTEXT)
+    if element is None:
+        return
+    try:
+        check_image(bytes(walk.file.take(element.body, element.length, element.name)))
+    except RecordError as error:
+        error.offset = element.body + (error.offset or 0)
+        raise error.at(record=element.name) from None
 
 
 def _check_vcpus(domain: XenDomain) -> None:

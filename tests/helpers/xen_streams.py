@@ -291,7 +291,8 @@ def hvm_context(count: int = 1) -> bytes:
         return struct.pack("<HHI", type, instance, len(body)) + body
 
     header = struct.pack("<IIQII", 0x54381286, 1, 0xFFFF_FFFF_FFFF_FFFF, 0x663, 2_500_000)
-    cpus = b"".join(item(2, index, bytes(1024) + struct.pack("<II", 1, 0)) for index in range(count))
+    body = bytes(656) + struct.pack("<Q", 0x10) + bytes(360) + struct.pack("<II", 1, 0)  # cr0: ET, which is always set
+    cpus = b"".join(item(2, index, body) for index in range(count))
     return item(1, 0, header) + cpus + item(0, 0, b"")
 
 
