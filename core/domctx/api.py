@@ -154,6 +154,8 @@ class RecordType:
     """Decodes every record of a run and keeps nothing: ``verify`` calls it; None: ``load`` into a ``new_state``."""
     diff: Callable[[Any, Any, Context], Iterable[Difference]] | None = None
     """Compares two states; None: their records field by field."""
+    counted: bool = True
+    """Whether ``diff`` counts that one side lacks the state: False for what only tells of how a machine was saved."""
     upgrades: Mapping[int, Callable[[bytes], bytes]] = attrs.field(factory=dict)
     """From version N the function that converts a body to version N + 1."""
     options: tuple[Option, ...] = ()

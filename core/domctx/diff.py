@@ -51,8 +51,9 @@ def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Ite
         if left is None or right is None:
             present = left or right
             assert present is not None  # the state is one side's
-            name = present.bound.type.name
-            yield Difference(name, "", "present" if left else None, "present" if right else None)
+            kind = present.bound.type
+            a_has, b_has = ("present" if side else None for side in (left, right))
+            yield Difference(kind.name, "", a_has, b_has, counted=kind.counted)
             continue
         context = HandlerContext(operation, a.machine, registry.attach(a).state)
         yield from _compare(left.bound, left.state, right.state, context.of(left.bound.type))

@@ -38,11 +38,11 @@ def _date(nanoseconds: int | None) -> str | None:
 
 
 def compare(a: DisksContext | None, b: DisksContext | None) -> Iterator[Difference]:
-    """Disks that one side lacks, and their formats, count; files, overlays and times do not."""
+    """A disk that one side lacks, and its format, count; files and times do not, nor that nothing is known."""
     record = record_name(NAME, 0)
     if a is None or b is None:
         if a is not b:
-            yield Difference(record, "", "present" if a else None, "present" if b else None)
+            yield Difference(record, "", "present" if a else None, "present" if b else None, counted=False)
         return
     if a.moved_on != b.moved_on:
         yield Difference(record, "moved_on", a.moved_on, b.moved_on, counted=False)

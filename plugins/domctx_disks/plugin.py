@@ -66,5 +66,6 @@ def domctx_record_types() -> list[RecordType]:
             exact_size=exact_size,
             show=show,
             diff=diff,
+            counted=False,
         )
     ]

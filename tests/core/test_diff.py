@@ -80,6 +80,13 @@ def test_each_change_is_named(changes: dict[str, Any], expected: Difference) -> 
     assert compared(changed(**changes), states()) == [turned]
 
 
+def test_a_state_that_only_tells_of_the_save_does_not_count() -> None:
+    """That one side lacks it is told."""
+    registry = one_type(toy(toys.NOTES_CODE, counted=False))
+    held = {toys.NOTES: toys.Notes([b"one"])}
+    assert compared({}, held, registry) == [Difference("NOTES", "", None, "present", counted=False)]
+
+
 def test_the_descriptions_are_compared() -> None:
     """Field by field; how a machine was started is told, but does not count."""
     other = attrs.evolve(MACHINE, name="other", vcpus=(0, 1), command_line="x")
