@@ -12,6 +12,7 @@ from domctx.api import Difference
 from domctx.schema import differences, octet_differences
 from domctx.states import DeviceSection
 from domctx.wire import record_name
+from domctx_qemu.known import description_of
 from domctx_qemu.layout import Description
 from domctx_qemu.spans import Span, spans
 
@@ -83,9 +84,10 @@ def _octets(a: DeviceSection, b: DeviceSection) -> Iterator[Found]:
     if a.octets == b.octets:
         return
     fields: list[Span] = []
-    if len(a.octets) == len(b.octets) and a.description is not None and b.description is not None:
-        fields = spans(a.description, len(a.octets))
-        if fields != spans(b.description, len(b.octets)):
+    first, second = description_of(a), description_of(b)
+    if len(a.octets) == len(b.octets) and first is not None and second is not None:
+        fields = spans(first, len(a.octets))
+        if fields != spans(second, len(b.octets)):
             fields = []
     for field in fields:
         one, other = a.octets[field.start : field.stop], b.octets[field.start : field.stop]

@@ -40,6 +40,7 @@ def show(record: Record, context: Context) -> JSON:
     import hashlib
 
     from domctx_qemu.fields import decode
+    from domctx_qemu.known import description_of
 
     section = section_of(record.decode())
     return {
@@ -49,7 +50,7 @@ def show(record: Record, context: Context) -> JSON:
         "size": len(section.octets),
         "sha256": hashlib.sha256(section.octets).hexdigest(),
         "head": section.octets[:HEAD_OCTETS].hex(),
-        "fields": decode(section.description, section.octets),
+        "fields": decode(description_of(section), section.octets),
         "description": cbor_to_json(section.description),
     }
 

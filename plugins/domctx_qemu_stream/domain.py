@@ -17,6 +17,7 @@ from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
+from domctx_qemu_stream.features import missing
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.located import Beside, is_ignored, locate, named, open_shared, untold
@@ -175,6 +176,8 @@ class QemuDomain:
                 f"RAM block {name!r} was shared memory, and is not in the stream: its pages are absent; "
                 f"give its file with -O ram-file={name}=PATH"
             )
+        if found.ways:
+            self._note(f"{self.location}: pages came {', '.join(found.ways)}; they are kept plain, each as it was last")
         return QemuMemory(self.location, self.blocks, found.runs, found.missing, found.places)
 
     def _describe(self) -> Machine:
@@ -210,6 +213,10 @@ def _notes(elements: Elements, size: int) -> Iterator[str]:
         yield f"not read to its end: {elements.problem}"
     if elements.end is not None and elements.end < size:
         yield f"0x{size - elements.end:x} octets stand behind the end of the stream; they are kept"
+    held = [section.name for section in elements.devices] + ([RAM] if elements.ram is not None else [])
+    lacking = missing(held)
+    if lacking and elements.problem is None:
+        yield f"the stream holds no {' and no '.join(lacking)}: it is not a whole machine"
     if elements.searched:
         names = ", ".join(sorted(elements.searched)[:8])
         yield f"nothing tells how long these sections are, their ends were searched: {names}"

@@ -49,6 +49,14 @@ def goes_on(file: StreamFile, offset: int, eof: int | None) -> bool:
     return len(octets) >= 5
 
 
+def begins(file: StreamFile, offset: int, eof: int | None) -> bool:
+    """Whether there is hardly a doubt that a section ends at ``offset``: another begins there, or the stream ends."""
+    octets = file.read(offset, OVERLAP)
+    if octets[:1] == bytes((Element.EOF,)):
+        return offset == (file.size - 1 if eof is None else eof)
+    return _is_header(octets, 0)
+
+
 def _is_header(octets: bytes, place: int) -> bool:
     """Whether a section that names itself begins there, as far as one can tell."""
     found = HEADER.match(octets, place)

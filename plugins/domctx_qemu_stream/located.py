@@ -36,6 +36,8 @@ class Located:
     places: Mapping[int, Rows]
     absent: Sequence[str]
     """The blocks that are in no file that was given."""
+    ways: Sequence[str] = ()
+    """The ways in which pages came that a plain stream has not."""
 
 
 @attrs.frozen(eq=False)
@@ -76,7 +78,21 @@ def locate(ram: RamSection, file: StreamFile, beside: Beside, ignored: bool) -> 
     if not beside.channels:
         _check_channels(ram, runs, missing)
     absent = [block.name for block, kind in zip(ram.blocks, missing, strict=True) if kind is PageKind.ABSENT]
-    return Located(runs, missing, places, absent)
+    return Located(runs, missing, places, absent, tuple(_ways(ram, runs, beside)))
+
+
+def _ways(ram: RamSection, runs: Sequence[Settled], beside: Beside) -> Iterator[str]:
+    """How the pages came, where a plain stream tells them otherwise."""
+    if any(found.noted > settled.told for found, settled in zip(ram.runs, runs, strict=True)):
+        yield "in several rounds"
+    if Place.XBZRLE in ram.packed:
+        yield "as differences (XBZRLE)"
+    if Place.ZLIB in ram.packed:
+        yield "packed (zlib)"
+    if beside.channels:
+        yield "through channels (multifd)"
+    if any(block.mapped is not None for block in ram.blocks):
+        yield "at fixed places (mapped-ram)"
 
 
 def _check_told(ram: RamSection, block: WireBlock, settled: Settled) -> None:

@@ -51,6 +51,8 @@ class RamSection:
         """Whether a word spoke of multifd channels."""
         self.carried = False
         """Whether any page came with its contents."""
+        self.packed: set[Place] = set()
+        """The ways in which pages came that are not there as they are."""
         self._names: dict[bytes, int] = {}
         self._block: int | None = 0 if version == RAM_FLAT else None
 
@@ -144,9 +146,11 @@ class RamSection:
         if kind == Flag.XBZRLE:
             size = self._xbzrle_size(view, data, base)
             self._note(index, first, 1, base + data, Place.XBZRLE, base + at)
+            self.packed.add(Place.XBZRLE)
         elif kind == Flag.COMPRESS_PAGE:
             size = self._packed_size(view, data, base)
             self._note(index, first, 1, base + data, Place.ZLIB, base + at)
+            self.packed.add(Place.ZLIB)
         else:
             raise self._strange(flags, base + at)
         if data + size > len(view):

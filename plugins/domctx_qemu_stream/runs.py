@@ -55,6 +55,8 @@ class Runs:
 
     def __init__(self, pages: int, unpack: Unpack, keep: Callable[[bytes], int], fetch: Unpack) -> None:
         self.pages = pages
+        self.noted = 0
+        """Pages that were noted, each as often as it was."""
         self._unpack, self._keep, self._fetch = unpack, keep, fetch
         self._firsts, self._counts, self._offsets = array("q"), array("q"), array("q")
         self._places = array("i")
@@ -67,6 +69,7 @@ class Runs:
     def add(self, first: int, count: int, offset: int, place: int) -> None:
         """Note ``count`` pages from ``first`` on; joined to the run before where they go on with it."""
         step = stride(place)
+        self.noted += count
         if first == self._next and place == self._place and offset == self._next_offset:
             self._counts[-1] += count
         else:

@@ -14,6 +14,7 @@ from domctx_qemu_stream.blocks import Wire
 from domctx_qemu_stream.configuration import Configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.known_sizes import known_sizes
 from domctx_qemu_stream.layout import (
     FOLLOWING,
     MAX_PARTS,
@@ -207,7 +208,8 @@ class Elements:
         stop = start + size if size is not None else None
         if stop is None or not self._ends(stop, section.identity):
             description = None if stop is None else description
-            stop = self._search(section, start)
+            stop = self._known(section)
+            stop = self._search(section, start) if stop is None else stop
         if stop - start > MAX_SECTION:
             got = f"0x{stop - start:x} octets"
             raise StreamError(f"section {section.name!r} is too long", offset=start, got=got)
@@ -229,6 +231,16 @@ class Elements:
         if self.footers is not False and ends.has_footer(self._file, stop, identity):
             return True
         return not self.footers and ends.goes_on(self._file, stop, self._eof())
+
+    def _known(self, section: Section) -> int | None:
+        """Where a section ends whose length is known without a description, if it does end there."""
+        for size in known_sizes(self._file, section.name, section.version, section.start):
+            stop = section.start + size
+            if self.footers is not False and ends.has_footer(self._file, stop, section.identity):
+                return stop
+            if not self.footers and ends.begins(self._file, stop, self._eof()):
+                return stop
+        return None
 
     def _search(self, section: Section, start: int) -> int:
         """Where a section of unknown length ends."""

@@ -42,10 +42,18 @@ def test_a_field_is_named_by_its_description() -> None:
 
 def test_octets_are_told_by_place_without_a_description() -> None:
     """Where a side does not describe itself the runs of octets are told, and the missing description."""
-    bare = [attrs.evolve(timer(octets), description=None) for octets in (TIMER_STATE, changed(9))]
-    assert found([bare[0]], [bare[1]]) == [("DEVICE[0]", "timer[0].octets[0x9:0xa]", "00", "ff")]
-    paths = [path for _, path, _, _ in found([timer()], [bare[1]])]
-    assert paths == ["timer[0].octets[0x9:0xa]", "timer[0].description"]
+    bare = [attrs.evolve(timer(octets), name="x", description=None) for octets in (TIMER_STATE, changed(9))]
+    assert found([bare[0]], [bare[1]]) == [("DEVICE[0]", "x[0].octets[0x9:0xa]", "00", "ff")]
+    paths = [path for _, path, _, _ in found([attrs.evolve(timer(), name="x")], [bare[1]])]
+    assert paths == ["x[0].octets[0x9:0xa]", "x[0].description"]
+
+
+def test_fields_that_every_age_had_are_named_without_a_description() -> None:
+    """Sections whose fields are known are told by field, whoever wrote them."""
+    known = [attrs.evolve(timer(octets), version=2, description=None) for octets in (TIMER_STATE, changed(9))]
+    assert found(known[:1], known[1:]) == [
+        ("DEVICE[0]", "timer[0].ticks_per_sec", "0000000000000002", "00ff000000000002")
+    ]
 
 
 def test_octets_behind_the_described_fields_are_told_by_place() -> None:

@@ -319,3 +319,18 @@ def test_batches_and_reads_agree(tmp_path: Path) -> None:
     assert batch.fills is not None
     assert batch.fills.tolist() == [0xFF]
     assert np.array_equal(next(iter(memory.batches(4))).kinds, batch.kinds)
+
+
+def test_ways_of_saving_are_told(tmp_path: Path) -> None:
+    """Rounds, differences and packed pages are told when memory is asked for; a plain stream has nothing to tell."""
+    old, new = qs.pages(7), qs.pages(8)
+    part = qs.data(0, old, "pc.ram") + qs.delta(0, old, new) + qs.packed(1, new)
+    octets = qs.stream(qs.configuration(), qs.ram({"pc.ram": 2 * PAGE}, part), qs.ending())
+    notes: list[str] = []
+    domain = QemuDomain(opened(qs.written(tmp_path, octets)).file, notes.append)
+    assert domain.state(MEMORY) is not None
+    told = notes[-1]
+    assert "pages came in several rounds, as differences (XBZRLE), packed (zlib); they are kept plain" in told
+    notes.clear()
+    assert QemuDomain(opened(qs.written(tmp_path, qs.plain())).file, notes.append).state(MEMORY) is not None
+    assert [note for note in notes if "pages came" in note] == []

@@ -19,7 +19,7 @@ def test_what_is_registered() -> None:
     """Two schemes, and two derived states."""
     qemu, libvirt = plugin.domctx_formats()
     assert (qemu.scheme, libvirt.scheme) == ("qemu", "libvirt")
-    assert [option.name for option in libvirt.options] == ["ram-file"]
+    assert [option.name for option in libvirt.options] == ["ram-file", "compression", "xml"]
     providers = [(provider.key, provider.owned) for provider in plugin.domctx_state_providers()]
     assert providers == [(VCPUS, False), (REGISTERS, False)]
 
