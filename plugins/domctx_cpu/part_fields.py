@@ -5,7 +5,7 @@ from __future__ import annotations
 from domctx.api import JSON
 from domctx.schema import decode, size_of, to_json
 from domctx_cpu.xen_layout import ExtVcpuContext, Msr, XsaveHead
-from domctx_x86.xsave import XsaveArea
+from domctx_x86.xsave import XsaveArea, area_to_json
 
 
 def extended(octets: bytes) -> JSON:
@@ -22,16 +22,17 @@ def xsave(octets: bytes) -> JSON:
     head = size_of(XsaveHead)
     if len(octets) < head:
         return {"octets": octets.hex()}
-    return to_json(decode(XsaveHead, octets[:head])) | {"area": area(octets[head:])}
+    found = decode(XsaveHead, octets[:head])
+    return to_json(found) | {"area": area(octets[head:], found.xcr0_accum)}
 
 
-def area(octets: bytes) -> JSON:
+def area(octets: bytes, accumulated: int) -> JSON:
     """An XSAVE area; None where it is absent, octets where it is shorter than its fixed part."""
     if not octets:
         return None
     if len(octets) < size_of(XsaveArea):
         return {"octets": octets.hex()}
-    return to_json(decode(XsaveArea, octets))
+    return area_to_json(octets, accumulated)
 
 
 def msrs(octets: bytes) -> JSON:

@@ -54,10 +54,8 @@ def _bodies(a: Entry, b: Entry) -> Iterator[tuple[str, Any, Any]]:
     if len(a.octets) != len(b.octets):
         yield "length", len(a.octets), len(b.octets)
     left, right = fields(a), fields(b)
-    if left is None or right is None:
-        yield from octet_differences("octets", a.octets, b.octets)
-    else:
-        yield from plain_differences("", left, right)
+    known = left is not None and right is not None
+    yield from plain_differences("", left, right) if known else octet_differences("octets", a.octets, b.octets)
 
 
 def keyed(entries: Sequence[Entry]) -> dict[Key, Entry]:

@@ -12,7 +12,7 @@ from domctx_hvm.image import Entry
 from domctx_hvm.irq_layout import LAPIC_NAMES, Ioapic, LapicRegister, LapicRegs, Pic
 from domctx_hvm.types import decode_entry
 from domctx_hvm.vcpu_layout import CpuMsr, CpuXsave, MsrEntry
-from domctx_x86.xsave import XsaveArea
+from domctx_x86.xsave import XsaveArea, area_to_json
 
 Bits = tuple[tuple[str, int], ...]
 """Names and widths, from bit 0 on; all bits have a name."""
@@ -96,7 +96,7 @@ def _register(register: LapicRegister) -> Any:
 def _xsave(value: CpuXsave) -> dict[str, Any]:
     if len(value.save_area) < size_of(XsaveArea):
         return to_json(value)
-    return to_json(value) | {"save_area": to_json(decode(XsaveArea, value.save_area))}
+    return to_json(value) | {"save_area": area_to_json(value.save_area, value.xcr0_accum)}
 
 
 def _msrs(value: CpuMsr) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_system_call_entries_are_shown_by_name() -> None:
 
 
 def test_the_xsave_area_is_shown_by_name() -> None:
-    """``show`` gives XCR0, the FPU's registers and the area's header by name, the components as octets."""
+    """``show`` gives XCR0, the FPU's registers, the area's header and its components by name."""
     octets = bytearray(16 + 576 + 256)
     struct.pack_into("<QQ", octets, 0, 3, 7)
     struct.pack_into("<H", octets, 16, 0x37F)
@@ -108,7 +108,7 @@ def test_the_xsave_area_is_shown_by_name() -> None:
     assert (shown["xcr0"], shown["xcr0_accum"], shown["area"]["xstate_bv"]) == (3, 7, 6)
     legacy = shown["area"]["legacy"]
     assert (legacy["fcw"], legacy["mxcsr"], legacy["xmm"][0]) == (0x37F, 0x1F80, bytes(range(16)).hex())
-    assert shown["area"]["components"] == "ab" + "00" * 255
+    assert shown["area"]["components"] == {"avx": "ab" + "00" * 255}
 
 
 @pytest.mark.parametrize(("octets", "area"), [(bytes(16), None), (bytes(18), {"octets": "0000"})])
