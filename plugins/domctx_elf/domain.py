@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from domctx.api import FormatContext, Machine, StateKey
+from domctx.api import Domain, FormatContext, Machine, StateKey
 from domctx.files import RandomFile, in_file, open_at_random
 from domctx.states import FOREIGN_HEAD, MEMORY, ForeignPart
 from domctx_elf.content import Content, notes_in, read_content
@@ -13,6 +13,9 @@ from domctx_elf.layout import QEMU_NAME, SCHEME
 from domctx_elf.memory import CoreMemory, blocks_of
 from domctx_elf.registers import vcpus_in
 from domctx_elf.writer import NOTES
+from domctx_elf.xen_content import read_core, sections_of
+from domctx_elf.xen_domain import XenCoreDomain
+from domctx_elf.xen_layout import NOTES as NOTES_OF_XEN
 from domctx_foreign import StoredForeign
 
 T = TypeVar("T")
@@ -59,12 +62,19 @@ class ElfDomain:
         self._file.close()
 
 
-def open_domain(path: str, context: FormatContext) -> ElfDomain:
-    """Open a core. Raises DomctxError for a file that is none, that is cut, or whose numbers are out of range."""
+def open_domain(path: str, context: FormatContext) -> Domain:
+    """Open a core, an ordinary one or one of Xen's own format.
+
+    Raises DomctxError for a file that is none, that is cut, or whose numbers are out of range.
+    """
     file = RandomFile(open_at_random(path, SCHEME), path)
     try:
         with in_file(path):
-            return ElfDomain(file, read_content(file))
+            content = read_content(file)
+            sections = sections_of(file, content)
+            if NOTES_OF_XEN in sections:
+                return XenCoreDomain(file, read_core(file, sections), context.note)
+            return ElfDomain(file, content)
     except BaseException:
         file.close()
         raise

@@ -65,8 +65,14 @@ def blocks_of(loads: NDArray[Any]) -> tuple[list[RamBlock], list[Runs]]:
 class CoreMemory:
     """The memory of an opened core; nothing can be stored. Pages that are partly in the file are DATA."""
 
-    def __init__(self, file: RandomFile, blocks: Sequence[RamBlock], runs: Sequence[Runs]) -> None:
-        self._file, self._blocks, self._runs = file, tuple(blocks), runs
+    def __init__(
+        self,
+        file: RandomFile,
+        blocks: Sequence[RamBlock],
+        runs: Sequence[Runs],
+        missing: PageKind = PageKind.ABSENT,
+    ) -> None:
+        self._file, self._blocks, self._runs, self._missing = file, tuple(blocks), runs, np.uint8(missing)
 
     @property
     def blocks(self) -> Sequence[RamBlock]:
@@ -85,6 +91,18 @@ class CoreMemory:
         check_range(self._blocks, block, first, count)
         return self._batch(block, first, count, np.empty((count, PAGE), np.uint8))
 
+    def kinds(self, block: int, first: int, count: int) -> NDArray[np.uint8]:
+        """The PageKind of some pages, without reading them."""
+        check_range(self._blocks, block, first, count)
+        found = np.full(count, self._missing)
+        runs, low, high = self._runs[block], first << PAGE_SHIFT, (first + count) << PAGE_SHIFT
+        for index in range(*self._between(runs, low, high)):
+            start = int(runs.starts[index])
+            stop = min(start + int(runs.filled[index]), high)
+            if max(start, low) < stop:
+                found[(max(start, low) - low) >> PAGE_SHIFT : -(-(stop - low) >> PAGE_SHIFT)] = PageKind.DATA
+        return found
+
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened core takes nothing")
@@ -96,16 +114,20 @@ class CoreMemory:
         told = np.zeros(count, bool)
         runs = self._runs[block]
         high = low + len(octets)
-        begin = int(np.searchsorted(runs.starts, low, side="right")) - 1
-        for index in range(begin, int(np.searchsorted(runs.starts, high))):
+        for index in range(*self._between(runs, low, high)):
             start = int(runs.starts[index])
             stop = min(start + int(runs.filled[index]), high)
             place = max(start, low)
             if place < stop:
                 self._fill(int(runs.offsets[index]) + place - start, octets[place - low : stop - low])
                 told[(place - low) >> PAGE_SHIFT : -(-(stop - low) >> PAGE_SHIFT)] = True
-        kinds = np.where(told, np.uint8(PageKind.DATA), np.uint8(PageKind.ABSENT))
+        kinds = np.where(told, np.uint8(PageKind.DATA), self._missing)
         return PageBatch(block, first, kinds, rows if told.all() else rows[told])
+
+    def _between(self, runs: Runs, low: int, high: int) -> tuple[int, int]:
+        """The first run that may reach behind ``low``, and the first that begins at ``high`` or behind."""
+        begin = int(np.searchsorted(runs.starts, low, side="right")) - 1
+        return max(begin, 0), int(np.searchsorted(runs.starts, high))
 
     def _fill(self, offset: int, octets: NDArray[np.uint8]) -> None:
         if self._file.fill(offset, octets.data) < len(octets):

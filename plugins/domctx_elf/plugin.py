@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Sink, StateProvider, Target
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx_elf.layout import MAGIC, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
@@ -19,9 +19,14 @@ def open_(path: str, context: FormatContext) -> Domain:
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     """Write a domain's memory and registers as a core. Raises DomainError where there is no memory."""
-    from domctx_elf import writer
+    if context.option("kind") == "xen":
+        from domctx_elf import xen_writer
 
-    writer.write(source, sink, context)
+        xen_writer.write(source, sink, context)
+    else:
+        from domctx_elf import writer
+
+        writer.write(source, sink, context)
 
 
 def coverage(domain: Domain) -> list[Coverage]:
@@ -36,6 +41,11 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
     return provide(domain)
 
 
+OPTIONS = (
+    Option("kind", str, "qemu: as QEMU dumps its guests; xen: as Xen does", default="qemu", choices=("qemu", "xen")),
+)
+
+
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
     """``elf:``."""
@@ -47,6 +57,7 @@ def domctx_formats() -> Sequence[Format]:
             open=open_,
             write=write,
             coverage=coverage,
+            options=OPTIONS,
         )
     ]
 

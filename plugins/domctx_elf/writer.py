@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from domctx.api import Domain, FormatContext, Sink
+from domctx.api import Domain, FormatContext, Sink, StateKey
 from domctx.errors import DomainError
 from domctx.states import FOREIGN_HEAD, MEMORY, Memory
 from domctx_elf.headers import Placed, head, shape_of
@@ -17,7 +17,7 @@ from domctx_elf.notes import notes_of
 from domctx_elf.segments import Load, left_out, loads
 from domctx_memory.octets import pieces, without_contents
 from domctx_x86.states import REGISTERS
-from domctx_x86.vcpu import NARROW, Registers
+from domctx_x86.vcpu import NARROW
 from domctx_x86.walk import is_long
 
 NOTES: Final = "notes"
@@ -72,14 +72,20 @@ def kept_notes(source: Domain) -> bytes:
     return b"".join(part.octets for part in parts if (part.format, part.name) == (SCHEME, NOTES))
 
 
-def tell(source: Domain, vcpus: Mapping[int, Registers], blocks: Sequence[str], context: FormatContext) -> None:
+def tell(
+    source: Domain,
+    vcpus: Collection[object],
+    blocks: Sequence[str],
+    context: FormatContext,
+    held: Collection[StateKey[Any]] = (),
+) -> None:
     """Say what is left behind."""
     if not vcpus:
         context.note("nothing tells of x86 vCPUs' registers: the core has none")
     if blocks:
         names = ", ".join(map(repr, blocks))
         context.note(f"RAM blocks that have no place in guest-physical memory are left behind: {names}")
-    others = [key.name for key in source.owned_states() if key not in HELD]
+    others = [key.name for key in source.owned_states() if key not in HELD and key not in held]
     if others:
         context.note(f"a core holds memory and registers, nothing else of: {', '.join(others)}")
 

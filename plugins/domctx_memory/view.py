@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from domctx.api import Context, IndexedRecord, RamBlock
 from domctx.errors import DomainError, DomctxError
-from domctx.states import PageBatch
+from domctx.states import PageBatch, PageKind
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
 from domctx_memory.index import Index, Run
@@ -88,6 +88,16 @@ class ImageMemory:
         size = 1 << check_range(self.blocks, block, first, count).page_shift
         parts = list(self._parts(block, first, count, self._cached))
         return assemble(absent(block, first, count, size), size, parts)
+
+    def kinds(self, block: int, first: int, count: int) -> NDArray[np.uint8]:
+        """The PageKind of ``count`` pages of ``block`` from ``first`` on; no frame is unpacked. Raises as ``read``."""
+        check_range(self.blocks, block, first, count)
+        found = np.full(count, PageKind.ABSENT, np.uint8)
+        for run in self.index.runs(block, first, count):
+            page_map = self._map(run.record)
+            start = page_map.head.first
+            found[run.first - first : run.last - first] = page_map.kinds[run.first - start : run.last - start]
+        return found
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page of every block, ascending, at most ``pages`` at a time; unpacked by all cores at once."""

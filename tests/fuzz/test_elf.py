@@ -6,14 +6,17 @@ import resource
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from domctx.states import MEMORY
 from domctx_cpu.show_registers import described
+from domctx_cpu.xen_registers import provide as xen_registers
 from domctx_elf.domain import open_domain
 from domctx_elf.notes import notes_of
 from domctx_elf.registers import provide
 from domctx_x86.vcpu import WIDE, Registers
+from helpers import xen_cores as xc
 from helpers.elf_cores import composed, context
 from helpers.fuzzing import mutations, survives
 
@@ -41,6 +44,43 @@ def seeds() -> list[bytes]:
         for wide in (True, False)
         for order in ((0, 1), (1, 0))
     ]
+
+
+def xen_seeds() -> list[bytes]:
+    """Xen cores of both widths, and of an HVM guest."""
+    tables = np.zeros((4, 512), "<u8")
+    tables[0, 0], tables[1, 0], tables[2, 0] = (frame << 12 | 7 for frame in (0x20, 0x30, 0x40))
+    frames = [(0, 0x10), (1, 0x20), (2, 0x30), (5, 0x40)]
+    pv = [xc.sections(frames, tables.tobytes(), xc.vcpu(width, cr3=0x10 << 12, gdt=[0x40])) for width in (8, 4)]
+    hvm = xc.sections(frames, tables.tobytes(), xc.vcpu()) | {
+        ".note.Xen": xc.notes(xc.HVM),
+        ".xen_pfn": bytes(range(32)),
+    }
+    return [xc.core(sections) for sections in (*pv, hvm)]
+
+
+def test_xen_cores(seconds: float, tmp_path: Path) -> None:
+    """Sections, notes, contexts and page tables of any shape are accepted or refused, in bounded memory."""
+    path = tmp_path / "core"
+
+    def target(octets: bytes) -> None:
+        path.write_bytes(octets)
+        domain = open_domain(str(path), context())
+        try:
+            memory, told = domain.state(MEMORY), xen_registers(domain)
+            assert memory is not None
+            for _ in islice(memory.batches(64), 64):
+                pass
+            for registers in told.vcpus.values() if told is not None else ():
+                described(registers)
+        finally:
+            domain.close()
+
+    for octets in xen_seeds()[:2]:
+        assert survives(target, octets)
+    for octets in mutations(xen_seeds(), seconds):
+        survives(target, octets)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < LIMIT
 
 
 def test_cores(seconds: float, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from domctx.api import Machine
+from domctx.api import Domain, Machine
 from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.states import FOREIGN_HEAD, MEMORY, PageBatch, PageKind
 from domctx.testing import StatesDomain
 from domctx_elf import content, memory, plugin
-from domctx_elf.domain import ElfDomain, open_domain
+from domctx_elf.domain import open_domain
 from domctx_elf.notes import note
 from domctx_elf.registers import provide
 from domctx_memory.pages import whole
@@ -27,14 +27,14 @@ from helpers.qemu_registers import expected
 LOAD, NOTE = 1, 4
 
 
-def opened(folder: Path, octets: bytes) -> ElfDomain:
+def opened(folder: Path, octets: bytes) -> Domain:
     """A core in a file."""
     path = folder / "core"
     path.write_bytes(octets)
     return open_domain(str(path), context())
 
 
-def stored(domain: ElfDomain) -> list[tuple[int, bytes]]:
+def stored(domain: Domain) -> list[tuple[int, bytes]]:
     """(address, octets) of each block; what is not told is zeros."""
     state = domain.state(MEMORY)
     assert state is not None

@@ -52,6 +52,18 @@ LARGE_BODIES = Road(LARGE.blocks).bodies(LARGE)
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2499), st.integers(0, 200)), min_size=1, max_size=5))
+def test_kinds_are_those_of_the_pages(ranges: list[tuple[int, int]]) -> None:
+    """Of any range, and without unpacking a frame."""
+    view = Road(LARGE.blocks).view(*LARGE_BODIES)
+    for first, count in ranges:
+        count = min(count, 2500 - first)
+        assert view.kinds(0, first, count).tolist() == view.read(0, first, count).kinds.tolist()
+    with pytest.raises(DomainError):
+        view.kinds(0, 2500, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2499), st.integers(0, 200)), min_size=1, max_size=5))
 def test_pages_read_at_random_are_those_that_were_saved(ranges: list[tuple[int, int]]) -> None:
     """Any range of pages, in any order, is what a memory that was loaded gives."""
     road = Road(LARGE.blocks)
