@@ -1,0 +1,140 @@
+"""The guardian: what it does when the process that it watches is no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domctx.errors import DomainError
+from domctx_qmp import guardian, guarding
+from domctx_qmp.guarding import Guard
+from helpers.real_qemu import BARE, PATIENCE, RealQemu
+
+
+@pytest.fixture
+def qemu() -> Iterator[RealQemu]:
+    """A machine that runs its BIOS."""
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16") as qemu:
+        yield qemu.start()
+
+
+def watched(path: object) -> subprocess.Popen[bytes]:
+    """A guardian of the socket ``path``, ready."""
+    line = [sys.executable, "-I", "-S", guardian.__file__, str(path)]
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == guardian.READY
+    return process
+
+
+def ended(process: subprocess.Popen[bytes], *words: Any) -> int:
+    """Tell it something, and leave; what it exits with."""
+    process.communicate("".join(json.dumps(word) + "\n" for word in words).encode(), timeout=PATIENCE)
+    return process.returncode
+
+
+def test_it_continues_a_guest(qemu: RealQemu) -> None:
+    """That was found running, and undoes what was told it; signals do not end it."""
+    process = watched(qemu.socket)
+    qemu.qmp("stop")
+    qemu.qmp("migrate-set-parameters", max_bandwidth=1 << 40)
+    qemu.qmp("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process.send_signal(number)
+    changed = {
+        "running": True,
+        "parameters": {"max-bandwidth": 1 << 20},
+        "capabilities": [{"capability": "events", "state": False}],
+        "fdsets": [3],
+    }
+    assert ended(process, {"running": False}, changed) == 0
+    assert qemu.status() == "running"
+    assert qemu.qmp("query-migrate-parameters")["max-bandwidth"] == 1 << 20
+    assert not any(row["state"] for row in qemu.qmp("query-migrate-capabilities"))
+
+
+def test_it_ends_a_migration(qemu: RealQemu) -> None:
+    """That nobody reads any more, before it continues the guest."""
+    qemu.qmp("stop")
+    reading, writing = os.pipe()
+    uri = qemu.give(writing)
+    os.close(writing)
+    qemu.qmp("migrate", uri=uri)
+    qemu.wait_migration("active")
+    process = watched(qemu.socket)
+    os.close(reading)
+    assert ended(process, {"running": True}) == 0
+    assert qemu.wait_migration("cancelled", "failed")
+    assert qemu.status() == "running"
+
+
+@pytest.mark.parametrize("words", [(), ({"running": True}, guardian.RELEASED)])
+def test_it_does_nothing(qemu: RealQemu, words: tuple[Any, ...]) -> None:
+    """Where nothing was begun, or it was released."""
+    qemu.qmp("stop")
+    assert ended(watched(qemu.socket), *words) == 0
+    assert qemu.status() == "paused"
+
+
+def test_a_guest_that_is_not_to_run_stands(qemu: RealQemu) -> None:
+    """What was changed is undone all the same."""
+    qemu.qmp("stop")
+    assert ended(watched(qemu.socket), {"running": False, "parameters": {"max-bandwidth": 1 << 20}}) == 0
+    assert qemu.status() == "paused"
+    assert qemu.qmp("query-migrate-parameters")["max-bandwidth"] == 1 << 20
+
+
+def test_a_word_that_was_cut_does_not_count() -> None:
+    """Nor does anything before the last whole one."""
+    assert guardian.last_word([b'{"running": true}\n', b'"relea']) == {"running": True}
+    assert guardian.last_word([b'{"run']) is None
+
+
+def test_a_qemu_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens there any more; a QEMU that is busy with another client is tried for its time."""
+    monkeypatch.setattr(guardian, "PAUSE", 0.001)
+    assert not guardian.rescue(str(tmp_path / "none"), {"running": True})
+    assert ended(watched(tmp_path / "none"), {"running": True}) == 1
+
+
+def test_it_tries_for_its_time(qemu: RealQemu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another client is connected, which it is not told of."""
+    from domctx_qmp.monitor import Monitor
+
+    monkeypatch.setattr(guardian, "ANSWER", 0.05)
+    with Monitor(str(qemu.socket)):
+        assert not guardian.rescue(str(qemu.socket), {"running": True}, patience=0.1)
+
+
+def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
+    """Released, or left: then the guest is continued."""
+    for leave in (False, True):
+        guard = Guard(str(qemu.socket))
+        guard.tell({"running": True})
+        qemu.qmp("stop")
+        if leave:
+            guard.leave()
+            qemu.wait_status("running")
+        else:
+            guard.release()
+            guard.tell({"running": True})  # nobody listens any more
+            assert qemu.status() == "paused"
+
+
+def test_a_guardian_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told, before the guest is stopped."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(DomainError, match="cannot be started; got No such file or directory\n  the guest was not stop"):
+        Guard("socket")
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with pytest.raises(DomainError, match="cannot be started; got it does not start"):
+        Guard("socket")
+    assert guarding.START > 1
