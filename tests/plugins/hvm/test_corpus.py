@@ -63,6 +63,13 @@ def test_a_real_context_has_the_values_that_xen_prints(name: str, corpus: Path) 
     assert compared == {HVM: 544, PVH: 226}[name]
 
 
+def test_protection_keys_of_a_real_linux_are_those_that_it_starts_with(corpus: Path) -> None:
+    """The component PKRU stands where its value is Linux's own default: no access but with key 0."""
+    entries = shown(record(corpus, PVH, "HVM_CONTEXT"))["entries"]
+    (xsave,) = (entry["fields"] for entry in entries if entry["type"] == "CPU_XSAVE")
+    assert xsave["save_area"]["components"] == {"pkru": (0x5555_5554).to_bytes(8, "little").hex()}
+
+
 def at(fields: Any, path: str) -> Any:
     """The value at a dotted path."""
     for step in path.split("."):
