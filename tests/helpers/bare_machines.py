@@ -15,6 +15,7 @@ from domctx_sim.dom0 import Dom0
 from domctx_sim.frame_table import FrameFlag
 from domctx_sim.layout import Command, CreateDomain, Update
 from domctx_sim.machine import Machine
+from domctx_sim.platforms import TWO_LEVEL, Platform
 
 DOMAIN = 1
 FOREIGN = 2
@@ -35,9 +36,9 @@ class Bare:
     mfns: Numbers
 
     @classmethod
-    def make(cls, folder: Path, pages: int = 64, seed: int = 1) -> Bare:
+    def make(cls, folder: Path, pages: int = 64, seed: int = 1, platform: Platform = TWO_LEVEL) -> Bare:
         """A fresh machine in ``folder``, which must exist and be empty."""
-        dom0 = Dom0(Machine.create(folder), seed=seed)
+        dom0 = Dom0(Machine.create(folder, platform), seed=seed)
         dom0.create_domain(CreateDomain(memory_kb=4 * pages, name="bare"))
         return cls(dom0.machine, dom0, dom0.get_mem_list(DOMAIN, pages))
 
@@ -59,18 +60,18 @@ class Bare:
         return self.mfn(page) << 12 | flags
 
     def address(self, page: int, word: int) -> int:
-        """The machine address of a word of a page."""
-        return self.mfn(page) << 12 | word << 2
+        """The machine address of a word of a page, as wide as an entry."""
+        return self.mfn(page) << 12 | word * self.machine.platform.paging.width
 
     def poke(self, page: int, word: int, value: int) -> None:
         """Write a word behind the machine's back."""
         contents = self.machine.frames.read(self.mfns[page : page + 1])
-        contents[0, word] = value
+        contents.view(self.machine.platform.paging.entry)[0, word] = value
         self.machine.frames.write(self.mfns[page : page + 1], contents)
 
     def peek(self, page: int, word: int) -> int:
         """Read a word."""
-        return int(self.machine.frames.words[self.mfns[page], word])
+        return int(self.machine.frames.words[self.mfns[page]].view(self.machine.platform.paging.entry)[word])
 
     def give_away(self, page: int) -> None:
         """Make a page's frame another owner's."""
@@ -78,7 +79,7 @@ class Bare:
 
     def updates(self, *updates: tuple[int, int]) -> None:
         """Page-table updates (ptr, val) by dom0 on the domain's behalf."""
-        self.dom0.mmu_update(DOMAIN, np.array(updates, np.uint32).reshape(-1, 2))
+        self.dom0.mmu_update(DOMAIN, np.array(updates, self.machine.platform.paging.entry).reshape(-1, 2))
 
     def command(self, command: Command, page: int) -> None:
         """One extended command about a page."""

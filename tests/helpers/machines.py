@@ -32,6 +32,7 @@ from domctx_sim.build import build_machine
 from domctx_sim.domain import SimDomain
 from domctx_sim.first import Order
 from domctx_sim.kernel_image import KernelImage
+from domctx_sim.lists import with_arch
 from domctx_sim.machine import Machine
 from domctx_sim.p2m import frame_map_of, machine_p2m
 from domctx_sim.platforms import TWO_LEVEL, Platform
@@ -128,6 +129,23 @@ def suspend_itself_today(folder: Path) -> Path:
         domain.context = encode(processor.with_record(domain.cpu, mfn))
         domain.run_state, domain.reserved = "suspended", None
     return folder
+
+
+def resume_itself_today(folder: Path, word: tuple[int, int], value: int) -> None:
+    """Let such a guest go on: it maps shared_info again by entry (page, index), flags ``value``; it keeps no lists."""
+    with changed(folder) as machine:
+        domain, processor = machine.domain, processor_of(machine.platform)
+        frame_map = frame_map_of(machine, machine_p2m(machine, domain))
+        entry = int(frame_map.p2m[word[0]]) << 12 | word[1] * machine.platform.paging.width
+        update = (entry, domain.shared_info_frame << 12 | value)
+        machine.mmu.update(np.array([update], machine.platform.paging.entry), domain.id)
+        record = processor.record(domain.cpu)
+        domain.reserved = int(frame_map.pfn_of(np.array([record]))[0])
+        domain.context = encode(processor.with_record(domain.cpu, 0))
+        domain.run_state = "paused"
+        page = machine.frames.words[domain.shared_info_frame].tobytes()
+        octets = with_arch(page, machine.platform, pfn_to_mfn_frame_list_list=0)
+        machine.write(np.array([domain.shared_info_frame]), np.frombuffer(octets, np.uint8), domain.id)
 
 
 def require(holder: Any, key: Any) -> Any:
