@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +21,7 @@ from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PAGE_TABL
 from domctx_disks import DISKS
 from domctx_qmp.target import QemuTarget, Wishes
 from helpers.adopted_qemu import AdoptedQemu
+from helpers.domctx_process import line
 from helpers.live_loads import SMALL, image_of, load, save, waiting
 from helpers.real_qemu import BARE, RealQemu
 
@@ -151,6 +155,40 @@ def test_a_stream_that_is_damaged_never_ends(running: Path, tmp_path: Path) -> N
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", file)
             assert run(["load", "-", f"qmp:{qemu.socket}"]) == 3
+        assert qemu.process is not None
+        assert qemu.process.wait(60) != 0
+        assert "load of migration failed" in qemu.stderr
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[str, ...], Path]:
+    """A machine with much in its memory that cannot be packed, and its image: more than is read ahead of a pipe."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "random").write_bytes(random.Random(1).randbytes(48 << 20))
+    args = (
+        *BARE,
+        "-machine",
+        "pc",
+        "-m",
+        "64",
+        "-device",
+        f"loader,file={folder / 'random'},addr=0x400000,force-raw=on",
+    )
+    return args, image_of(folder / "a.dctx", *args, stopped=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_load_that_is_ended_midway(large: tuple[tuple[str, ...], Path], how: signal.Signals) -> None:
+    """QEMU gets no more, refuses what it has, and ends: its guest never ran."""
+    args, image = large
+    with waiting(*args) as qemu:
+        with subprocess.Popen(line("load", "-", f"qmp:{qemu.socket}"), stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(image.read_bytes()[:-64])
+            process.stdin.flush()
+            qemu.wait_migration("active")
+            process.send_signal(how)
+            assert process.wait(60) not in (None, 0)
         assert qemu.process is not None
         assert qemu.process.wait(60) != 0
         assert "load of migration failed" in qemu.stderr
