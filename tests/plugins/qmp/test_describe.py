@@ -1,0 +1,72 @@
+"""What QEMU tells of its machine, held against its own stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from domctx.api import Placement
+from domctx_qemu_stream.blocks import WireBlock
+from domctx_qmp.describe import blocks_of, machine_of, memory_lines, placed
+from domctx_qmp.monitor import Monitor
+from helpers.qemu_corpus import opened
+from helpers.real_qemu import BARE, RealQemu
+
+UUID = "11111111-2222-3333-4444-555555555555"
+NODES = ("-object", "memory-backend-ram,id=n0,size=2G", "-object", "memory-backend-ram,id=n1,size=2G")
+MACHINES = {
+    "pc": ("-machine", "pc", "-m", "32", "-device", "VGA", "-uuid", UUID),
+    "low": ("-machine", "pc,max-ram-below-4g=1G", "-m", "2G"),
+    "q35": ("-machine", "q35", "-m", "3G", "-smp", "2"),
+    "microvm": ("-machine", "microvm", "-m", "32"),
+    "isapc": ("-machine", "isapc", "-m", "32"),
+    "nodes": ("-machine", "pc", "-m", "4G", *NODES, "-numa", "node,memdev=n0", "-numa", "node,memdev=n1"),
+}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_it_is_what_the_stream_tells(name: str, tmp_path: Path) -> None:
+    """Blocks, places, vCPUs, type; and the uuid, which a stream need not tell."""
+    with RealQemu(*BARE, *MACHINES[name], "-S") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            told = machine_of(monitor)
+        domain = opened(qemu.save(tmp_path / "vm.mig"))
+        assert attrs.evolve(told, command_line=None) == attrs.evolve(
+            domain.machine, uuid=UUID if name == "pc" else None
+        )
+        domain.close()
+
+
+def test_a_guest_that_runs() -> None:
+    """Is told to run."""
+    with RealQemu(*BARE, "-machine", "microvm", "-m", "16") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            assert machine_of(monitor).run_state == "running"
+
+
+BLOCKS = """\
+              Block Name    PSize              Offset               Used              Total                HVA  RO
+                pc.ram    4 KiB  0x0000000000000000 0x0000000100000000 0x0000000100000000 0x00007f0000000000  rw
+            a name  b     2 MiB  0x0000000100000000 0x0000000000200000 0x0000000000200000 0x00007f0100000000  rw
+                            4 KiB  0x0000000200000000 0x0000000000001000 0x0000000000001000 0x00007f0200000000  ro
+"""
+
+
+def test_blocks_of_later_versions() -> None:
+    """Have more columns; blocks without a name are in no stream."""
+    assert list(blocks_of(BLOCKS)) == [WireBlock("pc.ram", 1 << 32), WireBlock("a name  b", 2 << 20)]
+
+
+def test_a_tree_that_tells_nothing() -> None:
+    """Leaves the rules of the machine type."""
+    blocks = [WireBlock("pc.ram", 1 << 32)]
+    assert memory_lines("nothing") == []
+    (block,) = placed("pc-i440fx-7.2", blocks, "nothing")
+    assert block.placements[0] == Placement(0, 0, 0xC000_0000)
+    tree = 'FlatView #0\n AS "memory", root: system\n  0000000100000000-00000001ffffffff (prio 0, ram): pc.ram KVM\n'
+    (block,) = placed("pc-i440fx-7.2", blocks, tree)
+    assert block.placements == (Placement(1 << 32, 0, 1 << 32),)
