@@ -25,14 +25,28 @@ XEN_ARM: Final = "xen-arm"
 CONTROL_IF: Final = range(2048, 3088)
 """Where the control tools of 2004 keep control_if_t in the same page: 1040 octets, opaque here."""
 
+# the fields that several layouts have, word for word
+UpcallPending = Annotated[int, U8("not 0: an upcall is pending")]
+UpcallMask = Annotated[int, U8("not 0: upcalls are held back")]
+PendingSel32 = Annotated[int, U32("a bit for each word of evtchn_pending that changed")]
+PendingSel64 = Annotated[int, U64("a bit for each word of evtchn_pending that changed")]
+Pending32 = Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port with a pending event")]
+Masked32 = Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port that is held back")]
+Pending64 = Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port with a pending event")]
+Masked64 = Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port that is held back")]
+WallClockVersion = Annotated[int, U32("counted up before and after a change of the wall clock")]
+WallClockSeconds = Annotated[int, U32("wall clock at system time 0, since 1970-01-01 00:00 UTC; low half", unit="s")]
+WallClockFraction = Annotated[int, U32("the wall clock's fraction", unit="ns")]
+WallClockHigh = Annotated[int, U32("the high half of wc_sec", unit="2**32 s")]
+
 
 @layout(source="formats/xen.md 1.6: vcpu_data")
 @attrs.frozen
 class VcpuData2004:
     """What the page of 2004 has for each vCPU, of which there is one."""
 
-    evtchn_upcall_pending: Annotated[int, U8("not 0: an upcall is pending")]
-    evtchn_upcall_mask: Annotated[int, U8("not 0: upcalls are held back")]
+    evtchn_upcall_pending: UpcallPending
+    evtchn_upcall_mask: UpcallMask
     pad: Annotated[bytes, Bytes(2, "unused")]
 
 
@@ -55,10 +69,10 @@ class SharedInfo2004:
     """shared_info of spring 2004: the first 716 octets of the page."""
 
     vcpu_data: Annotated[VcpuData2004, Nested(VcpuData2004, "of vCPU 0")]
-    evtchn_pending: Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port with a pending event")]
-    evtchn_pending_sel: Annotated[int, U32("a bit for each word of evtchn_pending that changed")]
+    evtchn_pending: Pending32
+    evtchn_pending_sel: PendingSel32
     evtchn_exception: Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port with an exception")]
-    evtchn_mask: Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port that is held back")]
+    evtchn_mask: Masked32
     cpu_freq: Annotated[int, U64("the processor's frequency", unit="Hz")]
     time_version1: Annotated[int, U32("counted up before the times change")]
     time_version2: Annotated[int, U32("counted up after the times changed")]
@@ -94,10 +108,10 @@ class VcpuTimeInfo:
 class VcpuInfo32:
     """What the page has for each vCPU of a 32-bit guest: 64 octets."""
 
-    evtchn_upcall_pending: Annotated[int, U8("not 0: an upcall is pending")]
-    evtchn_upcall_mask: Annotated[int, U8("not 0: upcalls are held back")]
+    evtchn_upcall_pending: UpcallPending
+    evtchn_upcall_mask: UpcallMask
     pad: Annotated[bytes, Bytes(2, "unused")] = bytes(2)
-    evtchn_pending_sel: Annotated[int, U32("a bit for each word of evtchn_pending that changed")]
+    evtchn_pending_sel: PendingSel32
     cr2: Annotated[int, U32("arch.cr2: the last page fault", unit="linear address")]
     arch_pad: Annotated[bytes, Bytes(20, "arch.pad: unused")] = bytes(20)
     time: Annotated[VcpuTimeInfo, Nested(VcpuTimeInfo, "times")]
@@ -108,10 +122,10 @@ class VcpuInfo32:
 class VcpuInfo64:
     """What the page has for each vCPU of a 64-bit guest: 64 octets."""
 
-    evtchn_upcall_pending: Annotated[int, U8("not 0: an upcall is pending")]
-    evtchn_upcall_mask: Annotated[int, U8("not 0: upcalls are held back")]
+    evtchn_upcall_pending: UpcallPending
+    evtchn_upcall_mask: UpcallMask
     pad: Annotated[bytes, Bytes(6, "unused")] = bytes(6)
-    evtchn_pending_sel: Annotated[int, U64("a bit for each word of evtchn_pending that changed")]
+    evtchn_pending_sel: PendingSel64
     cr2: Annotated[int, U64("arch.cr2: the last page fault", unit="linear address")]
     arch_pad: Annotated[bytes, Bytes(8, "arch.pad: unused")] = bytes(8)
     time: Annotated[VcpuTimeInfo, Nested(VcpuTimeInfo, "times")]
@@ -122,10 +136,10 @@ class VcpuInfo64:
 class VcpuInfoArm:
     """What the page has for vCPU 0 of an Arm guest: 48 octets; arch_vcpu_info is empty."""
 
-    evtchn_upcall_pending: Annotated[int, U8("not 0: an upcall is pending")]
-    evtchn_upcall_mask: Annotated[int, U8("not 0: upcalls are held back")]
+    evtchn_upcall_pending: UpcallPending
+    evtchn_upcall_mask: UpcallMask
     pad: Annotated[bytes, Bytes(6, "unused")] = bytes(6)
-    evtchn_pending_sel: Annotated[int, U64("a bit for each word of evtchn_pending that changed")]
+    evtchn_pending_sel: PendingSel64
     time: Annotated[VcpuTimeInfo, Nested(VcpuTimeInfo, "times")]
 
 
@@ -140,7 +154,7 @@ class Arch32:
     p2m_cr3: Annotated[int, U32("page tables that map the linear P2M", unit="folded CR3")]
     p2m_vaddr: Annotated[int, U32("the linear P2M", unit="linear address")]
     p2m_generation: Annotated[int, U32("counted up before and after a change of the P2M")]
-    wc_sec_hi: Annotated[int, U32("the high half of wc_sec", unit="2**32 s")]
+    wc_sec_hi: WallClockHigh
 
 
 @layout(source="formats/xen.md 4.6: arch_shared_info, 64-bit")
@@ -162,11 +176,11 @@ class SharedInfo32:
     """shared_info of a 32-bit guest: 2344 octets."""
 
     vcpu_info: Annotated[tuple[VcpuInfo32, ...], Array(VcpuInfo32, 32, "by vCPU")]
-    evtchn_pending: Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port with a pending event")]
-    evtchn_mask: Annotated[tuple[int, ...], Array(U32("32 ports"), 32, "a bit for each port that is held back")]
-    wc_version: Annotated[int, U32("counted up before and after a change of the wall clock")]
-    wc_sec: Annotated[int, U32("wall clock at system time 0, since 1970-01-01 00:00 UTC; low half", unit="s")]
-    wc_nsec: Annotated[int, U32("the wall clock's fraction", unit="ns")]
+    evtchn_pending: Pending32
+    evtchn_mask: Masked32
+    wc_version: WallClockVersion
+    wc_sec: WallClockSeconds
+    wc_nsec: WallClockFraction
     arch: Annotated[Arch32, Nested(Arch32, "what is i386's own")]
 
 
@@ -176,12 +190,12 @@ class SharedInfo64:
     """shared_info of a 64-bit guest: 3136 octets."""
 
     vcpu_info: Annotated[tuple[VcpuInfo64, ...], Array(VcpuInfo64, 32, "by vCPU")]
-    evtchn_pending: Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port with a pending event")]
-    evtchn_mask: Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port that is held back")]
-    wc_version: Annotated[int, U32("counted up before and after a change of the wall clock")]
-    wc_sec: Annotated[int, U32("wall clock at system time 0, since 1970-01-01 00:00 UTC; low half", unit="s")]
-    wc_nsec: Annotated[int, U32("the wall clock's fraction", unit="ns")]
-    wc_sec_hi: Annotated[int, U32("the high half of wc_sec", unit="2**32 s")]
+    evtchn_pending: Pending64
+    evtchn_mask: Masked64
+    wc_version: WallClockVersion
+    wc_sec: WallClockSeconds
+    wc_nsec: WallClockFraction
+    wc_sec_hi: WallClockHigh
     arch: Annotated[Arch64, Nested(Arch64, "what is x86-64's own")]
 
 
@@ -191,12 +205,12 @@ class SharedInfoArm:
     """shared_info of an Arm guest, 32-bit or 64-bit: 1088 octets; arch_shared_info is empty."""
 
     vcpu_info: Annotated[tuple[VcpuInfoArm, ...], Array(VcpuInfoArm, 1, "of vCPU 0")]
-    evtchn_pending: Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port with a pending event")]
-    evtchn_mask: Annotated[tuple[int, ...], Array(U64("64 ports"), 64, "a bit for each port that is held back")]
-    wc_version: Annotated[int, U32("counted up before and after a change of the wall clock")]
-    wc_sec: Annotated[int, U32("wall clock at system time 0, since 1970-01-01 00:00 UTC; low half", unit="s")]
-    wc_nsec: Annotated[int, U32("the wall clock's fraction", unit="ns")]
-    wc_sec_hi: Annotated[int, U32("the high half of wc_sec", unit="2**32 s")]
+    evtchn_pending: Pending64
+    evtchn_mask: Masked64
+    wc_version: WallClockVersion
+    wc_sec: WallClockSeconds
+    wc_nsec: WallClockFraction
+    wc_sec_hi: WallClockHigh
 
 
 @attrs.frozen
