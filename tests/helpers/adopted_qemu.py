@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import shutil
 import signal
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class AdoptedQemu(RealQemu):
         return self._pid
 
     def kill(self) -> None:
-        """End the process at once, and wait until it is no more."""
+        """End the process at once, wait until it is no more, and remove its folder."""
         self._disconnect()
         with contextlib.suppress(ProcessLookupError):
             process = os.pidfd_open(self._pid)
@@ -47,3 +48,4 @@ class AdoptedQemu(RealQemu):
                 select.select([process], [], [], PATIENCE)
             finally:
                 os.close(process)
+        shutil.rmtree(self._control.parent, ignore_errors=True)

@@ -17,6 +17,7 @@ from domctx_disks import Disk, DiskFile, DisksContext
 from domctx_qmp.disk_check import CheckedDisks
 from domctx_qmp.disks import told
 from domctx_qmp.monitor import Monitor
+from helpers.adopted_qemu import AdoptedQemu
 from helpers.live_loads import SMALL, load, save, waiting
 from helpers.qemu_disks import MIB, make_disk
 from helpers.real_qemu import RealQemu
@@ -169,6 +170,32 @@ def test_an_image_that_cannot_be_published_does_not_end_the_guest(disk: Path, mo
             assert run(["save", f"qmp:{qemu.socket}", str(disk.with_name("a.dctx")), "--then", then]) == 6
             assert qemu.status() == "running"
     assert not disk.with_name("a.dctx").exists()
+
+
+def test_a_disk_that_gets_no_overlay_is_no_reason_to_stay(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The save is refused by name, nothing is made, and the guest goes on."""
+    with RealQemu(*machine(disk), "-drive", "file=null-co://,if=virtio,format=raw,file.read-zeroes=on") as qemu:
+        qemu.start()
+        image = disk.with_name("a.dctx")
+        assert run(["save", f"qmp:{qemu.socket}", str(image), "--disks", "overlay", "--then", "quit"]) == 6
+        assert "disk virtio1 is no plain file, and gets no overlay" in capsys.readouterr().err
+        assert qemu.status() == "running"
+    assert [path.name for path in disk.parent.iterdir()] == ["d.qcow2"]
+
+
+def test_a_machine_with_disks_is_started_again(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Over its disk, where nobody touched it; else QEMU is ended, and nothing is written."""
+    image = saved(disk, "--then", "quit")
+    line = ["load", str(image), "--run", "--trust-command-line"]
+    capsys.readouterr()
+    assert run(line) == 0
+    with AdoptedQemu(capsys.readouterr().err) as qemu:
+        assert qemu.status() == "running"
+    os.utime(disk, (1, 1))
+    changed = told(str(disk))
+    assert run(line) == 6
+    assert f"disk virtio0 changed since the save: its {disk}" in capsys.readouterr().err
+    assert told(str(disk)) == changed
 
 
 class TestChecked:
