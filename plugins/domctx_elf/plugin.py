@@ -1,4 +1,4 @@
-"""The format ``elf:``; what it does stands in the other rooms, imported when it is called."""
+"""The formats ``elf:`` and ``raw:``; what it does stands in the other rooms, imported when it is called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
-from domctx_elf.layout import MAGIC, SCHEME
+from domctx_elf.layout import MAGIC, RAW, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
 
 
@@ -29,6 +29,20 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
         writer.write(source, sink, context)
 
 
+def open_raw(path: str, context: FormatContext) -> Domain:
+    """A raw file as a machine's memory. Raises DomctxError where it cannot be read."""
+    from domctx_elf.raw import open_domain
+
+    return open_domain(path, context)
+
+
+def write_raw(source: Domain, sink: Sink, context: FormatContext) -> None:
+    """Write a domain's memory by addresses. Raises DomainError where there is no memory."""
+    from domctx_elf import raw
+
+    raw.write(source, sink, context)
+
+
 def coverage(domain: Domain) -> list[Coverage]:
     """No check covers what stands in a core."""
     return [Coverage("headers", "their ranges"), Coverage("notes", "their lengths"), Coverage("memory")]
@@ -48,7 +62,7 @@ OPTIONS = (
 
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
-    """``elf:``."""
+    """``elf:`` and ``raw:``."""
     return [
         Format(
             scheme=SCHEME,
@@ -58,7 +72,14 @@ def domctx_formats() -> Sequence[Format]:
             write=write,
             coverage=coverage,
             options=OPTIONS,
-        )
+        ),
+        Format(
+            scheme=RAW,
+            summary="raw memory: every octet at its guest-physical address",
+            open=open_raw,
+            write=write_raw,
+            coverage=lambda domain: [Coverage("memory")],
+        ),
     ]
 
 

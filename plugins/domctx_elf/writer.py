@@ -22,7 +22,7 @@ from domctx_x86.walk import is_long
 
 NOTES: Final = "notes"
 """The foreign part in which the notes of a core are kept."""
-HELD: Final = frozenset((MEMORY, REGISTERS, FOREIGN_HEAD))
+HELD: Final[frozenset[StateKey[Any]]] = frozenset((MEMORY, REGISTERS, FOREIGN_HEAD))
 
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
@@ -38,7 +38,9 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     long = any(is_long(registers) for registers in list(vcpus.values())[:1])
     notes = kept_notes(source) or notes_of(vcpus)
     machine = EM_X86_64 if long or (not vcpus and source.machine.architecture != NARROW) else EM_386
-    tell(source, vcpus, left_out(memory, found), context)
+    if not vcpus and not notes:
+        context.note("nothing tells of x86 vCPUs' registers: the core has none")
+    tell(source, left_out(memory, found), context)
     sink.write(head(placed, notes, machine, shape_of(placed, long=long)))
     put(memory, found, sink, context)
 
@@ -74,20 +76,18 @@ def kept_notes(source: Domain) -> bytes:
 
 def tell(
     source: Domain,
-    vcpus: Collection[object],
     blocks: Sequence[str],
     context: FormatContext,
-    held: Collection[StateKey[Any]] = (),
+    holds: str = "a core holds memory and registers",
+    held: Collection[StateKey[Any]] = HELD,
 ) -> None:
-    """Say what is left behind."""
-    if not vcpus:
-        context.note("nothing tells of x86 vCPUs' registers: the core has none")
+    """Say what is left behind: RAM ``blocks`` by name, and states of the domain's own that are not ``held``."""
     if blocks:
         names = ", ".join(map(repr, blocks))
         context.note(f"RAM blocks that have no place in guest-physical memory are left behind: {names}")
-    others = [key.name for key in source.owned_states() if key not in HELD and key not in held]
+    others = [key.name for key in source.owned_states() if key not in held]
     if others:
-        context.note(f"a core holds memory and registers, nothing else of: {', '.join(others)}")
+        context.note(f"{holds}, nothing else of: {', '.join(others)}")
 
 
 def put(memory: Memory, found: Sequence[Load], sink: Sink, context: FormatContext) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from domctx.api import Domain, FormatContext, Sink, StateKey
 from domctx.schema import encode, size_of
-from domctx.states import FOREIGN_HEAD, GDT, SHARED_INFO, VCPUS
+from domctx.states import FOREIGN_HEAD, GDT, MEMORY, SHARED_INFO, VCPUS
 from domctx_cpu.xen_layout import VcpuGuestContext32
 from domctx_elf import xen_layout as xl
 from domctx_elf.layout import (
@@ -36,7 +36,7 @@ from domctx_elf.xen_layout import XenHeader, XenVersion
 PAGE: Final = 4096
 STEP: Final = 1 << 18
 """Entries of the P2M that are made at a time."""
-HELD: Final[frozenset[StateKey[Any]]] = frozenset((VCPUS, GDT, SHARED_INFO))
+HELD: Final[frozenset[StateKey[Any]]] = frozenset((MEMORY, FOREIGN_HEAD, VCPUS, GDT, SHARED_INFO))
 IDENT: Final = bytes((0, 1)).ljust(9, b"\0")
 """OS ABI 0, its version 1, as Xen's tools write them."""
 
@@ -68,7 +68,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     ]
     names = b"".join(b"\0" + name.encode() for name in ("", xl.NAMES, *(part.name for part in parts)))[1:] + b"\0"
     machine = EM_386 if len(contexts[0]) == size_of(VcpuGuestContext32) else EM_X86_64
-    tell(source, contexts, left_out(memory, found), context, HELD)
+    tell(source, left_out(memory, found), context, held=HELD)
     octets = b"".join([head(parts, names, machine), *pieces])
     sink.write(octets.ljust(-(-len(octets) // PAGE) * PAGE, b"\0"))
     put(memory, found, sink, context)

@@ -15,6 +15,7 @@ from domctx.errors import DomctxError, RecordError, StreamError, UnsupportedErro
 from domctx.states import FOREIGN_HEAD, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, GdtContext, PageKind
 from domctx_cpu.xen_registers import provide
 from domctx_elf.domain import open_domain
+from domctx_elf.xen_tables import Frames
 from domctx_memory.octets import physical_reader
 from domctx_memory.pages import whole
 from domctx_x86.walk import Walker
@@ -229,3 +230,9 @@ def test_a_core_against_the_stream_of_the_same_guest(name: str, corpus: Path, tm
         assert changed <= {"rax", "rdx"}
     core.close()
     stream.close()
+
+
+def test_frames_of_nobody() -> None:
+    """Without any page no frame is the domain's."""
+    nobody = Frames(np.empty(0, np.int64), np.empty(0, np.int64))
+    assert nobody.pfn_of(np.array([1, 2])).tolist() == [-1, -1]
