@@ -20,7 +20,6 @@ from domctx.states import (
     PageBatch,
 )
 from domctx_disks import DISKS, DisksContext
-from domctx_qmp import command_line
 from domctx_qmp.describe import machine_of
 from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.found import RUNNING
@@ -66,8 +65,7 @@ class LiveDomain:
 
     @functools.cached_property
     def _described(self) -> Machine:
-        line = command_line.taken(self._monitor.pid)
-        return attrs.evolve(machine_of(self._monitor), command_line=line)
+        return machine_of(self._monitor)
 
     def state(self, key: StateKey[T]) -> T | None:
         """The provider of a state, or None; what it gives can be had while the machine is paused."""
