@@ -75,6 +75,8 @@ class QemuTarget:
             self._monitor = self._started.monitor
             self.location = self._monitor.path
         check_machine(self._monitor, machine)
+        if self._started is not None:  # from here on it ends by itself, should this process be killed
+            self._incoming = Incoming(self._monitor, self._started.last_words)
         self.blocks = machine.blocks
         wanted = self._wishes.start
         self._runs = machine.run_state == RUNNING if wanted == options.AS_SAVED else wanted == options.START_YES
@@ -99,8 +101,7 @@ class QemuTarget:
         head = self._states[FOREIGN_HEAD].parts
         monitor = self._live()
         check_type(monitor, read_kept(head).configuration.machine or "")
-        words = self._started.last_words if self._started is not None else lambda: ""
-        self._incoming = Incoming(monitor, words)
+        self._incoming = self._incoming or Incoming(monitor)
         composer = Composer(self._incoming, self.blocks, head)
         for note in composer.notes:
             self._note(note)
@@ -121,6 +122,8 @@ class QemuTarget:
         status = monitor.status()
         if self._runs and status in CONTINUES:
             monitor.execute("cont")
+        elif self._runs and status != RUNNING:
+            self._note(f"the guest is {status!r}, from where it cannot go on")
         elif status == RUNNING and not self._runs:
             monitor.execute("stop")
             self._note(

@@ -90,6 +90,23 @@ def test_an_old_machine_tells_qemu_nothing_of_its_run_state(tmp_path: Path, caps
             assert ("the guest ran for a moment" in capsys.readouterr().err) == (not more)
 
 
+def test_a_guest_that_cannot_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that has shut itself down stays so, whatever is wished, and that is said."""
+    args = (*SMALL, "-no-shutdown")
+    with RealQemu(*args) as first:
+        first.start()
+        for _ in range(1000):
+            first.hmp("o /w 0x604 0x2000")  # PM1a control, once the BIOS has put it there
+            if first.status() == "shutdown":
+                break
+            time.sleep(0.01)
+        image = save(first, tmp_path / "a.dctx")
+    with waiting(*args) as second:
+        assert load(image, second, "--start", "yes") == 0
+        assert second.status() == "shutdown"
+        assert "the guest is 'shutdown', from where it cannot go on" in capsys.readouterr().err
+
+
 def test_a_pipe_is_loaded_too(standing: Path) -> None:
     """And a stream of QEMU's own, converted."""
     with waiting() as qemu, standing.open("rb") as file:
