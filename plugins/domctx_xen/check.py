@@ -9,6 +9,7 @@ import numpy as np
 
 from domctx.api import Coverage
 from domctx.errors import RecordError, StreamError
+from domctx.files import in_file
 from domctx.states import PageBatch, PageKind
 from domctx_hvm.rules import check_image
 from domctx_xen.domain import XenDomain
@@ -70,7 +71,8 @@ CONFIGURATION: Final = "xl's configuration, but for its form"
 
 def covered(domain: XenDomain) -> Iterator[Coverage]:
     """Which check covers which part. Raises DomctxError for what a receiver would refuse or find wrong."""
-    check(domain)
+    with in_file(domain.location):
+        check(domain)
     yield Coverage("headers and the framing of records", "their values and ranges")
     yield Coverage("reserved octets and padding", "zero")
     yield Coverage("order of records, and which there are", "the rules of the receiver")

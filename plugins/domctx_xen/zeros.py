@@ -37,13 +37,13 @@ def _check_record(walk: Walk, element: Element, states: Content) -> None:
         octets = beyond(walk, element, states)
         place = next((place for place, octet in enumerate(octets) if octet), None)
         if place is not None:
-            raise _not_zero(f"a record {element.name}", element.offset + place)
+            raise _not_zero(element.name, element.offset + place)
         return
     stop = element.body + element.length
     padding = walk.file.take(stop, element.end - stop, "padding")
     if any(padding):
-        raise _not_zero(f"the padding of a record {element.name}", stop)
+        raise _not_zero(f"the padding of {element.name}", stop)
 
 
 def _not_zero(what: str, offset: int) -> StreamError:
-    return StreamError(f"{what} has reserved octets that are not zero", offset=offset)
+    return StreamError(f"{what}: octets that must be zero are not", offset=offset)

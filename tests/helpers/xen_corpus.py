@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import struct
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
+
+from domctx.cli.run import run as domctx
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -96,6 +100,15 @@ def _recorded(path: Path) -> Iterator[tuple[int, bytes]]:
 def digest(path: Path) -> str:
     """The SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """What ``domctx`` writes, in this process; it ends with the exit code ``code``."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        found = domctx(list(map(str, arguments)))
+    assert found == code, errors.getvalue()
+    return out.getvalue() if code == 0 else out.getvalue() + errors.getvalue()
 
 
 def verify_stream_v2(path: Path, framing: str, tools: Path = XEN_TOOLS) -> subprocess.CompletedProcess[str]:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from domctx.cli.run import domctx
 from domctx.context import OpenContext, Operation
 from domctx.states import CLOCK, MEMORY, PAGE_TABLES
 from domctx_xen.domain import XenDomain, open_domain
-from helpers.xen_corpus import PAGE, STREAMS, XEN_TOOLS, XenCorpus, verify_stream_v2
+from helpers.xen_corpus import PAGE, STREAMS, XEN_TOOLS, XenCorpus, run, verify_stream_v2
 
 pytestmark = pytest.mark.corpus
 
@@ -28,13 +26,6 @@ UNSAVED = {"xen4.17-pvh-linux-40MiB": {0x10, 0x1DA1}}
 def streams(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> XenCorpus:
     """The streams, unpacked when they are asked for."""
     return XenCorpus(corpus / "xen", tmp_path_factory.mktemp("xen"))
-
-
-def run(*arguments: object) -> str:
-    """A command that succeeds; what it wrote to standard output."""
-    result = CliRunner().invoke(domctx, [str(each) for each in arguments])
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def opened(path: Path) -> XenDomain:
@@ -109,7 +100,7 @@ def test_a_stream_becomes_an_image_and_the_same_stream_again(name: str, streams:
     run("convert", source, image)
     run("verify", image)
     run("convert", image, f"xen:{goal}")
-    assert "differ" not in run("diff", source, goal)
+    assert run("diff", source, goal) == "" or name not in PLAIN
     if name in PLAIN:
         assert source.read_bytes() == goal.read_bytes()
     if XEN_TOOLS.exists():

@@ -7,13 +7,11 @@ import struct
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from domctx.cli.run import domctx
 from domctx.states import CLOCK, FOREIGN_TAIL, PAGE_TABLES, VCPUS
 from domctx_hvm import HVM_PARAMS
 from helpers import xen_legacy, xen_streams as xs
-from helpers.xen_corpus import XEN_TOOLS, verify_stream_v2
+from helpers.xen_corpus import XEN_TOOLS, run, verify_stream_v2
 from helpers.xen_streams import KINDS, OPTIONAL, Bits, made, record
 from helpers.xen_verdicts import memory_of, opened, verdict, verdict_of
 
@@ -48,8 +46,7 @@ def written(source: Path, goal: Path, *options: str) -> Path:
     """The stream that is written of another by way of an image."""
     image = goal.with_suffix(".dctx")
     for command in (["convert", str(source), str(image)], ["convert", str(image), f"xen:{goal}", *options]):
-        result = CliRunner().invoke(domctx, command)
-        assert result.exit_code == 0, result.output
+        run(*command)
     return goal
 
 
