@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from domctx.api import Buffer
-from domctx.disk import refused
 from domctx.errors import DomainError, DomctxError
 
 if TYPE_CHECKING:
@@ -101,8 +100,6 @@ class Incoming:
                 self._wait()
             except BrokenPipeError as error:
                 raise self._refused(error) from error
-            except OSError as error:
-                raise refused(error, self._monitor.name) from error
 
     def _wait(self) -> None:
         poll = select.poll()

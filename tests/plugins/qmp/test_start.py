@@ -89,7 +89,7 @@ def test_what_is_no_qemu(folder: Path) -> None:
 def test_what_listens_and_is_no_qemu(folder: Path) -> None:
     """A monitor that speaks something else is refused, and its program ended."""
     code = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[-1][5:].split(',')[0])\n"
-    code += "s.listen(); c, _ = s.accept(); c.send(b'hello\\n'); c.recv(1)"
+    code += "s.listen(); c, _ = s.accept(); c.send(b'hello\\n'); __import__('time').sleep(600)"
     with pytest.raises(DomainError, match="what listens there speaks no QMP"):
         start(json.dumps([sys.executable, "-c", code]), [], trust=True)
     assert list(folder.iterdir()) == []
