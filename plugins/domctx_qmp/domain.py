@@ -23,6 +23,7 @@ from domctx_disks import DISKS, DisksContext
 from domctx_qmp.describe import machine_of
 from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.found import RUNNING
+from domctx_qmp.looking import Looking
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.options import CONTINUE, QUIT
 from domctx_qmp.saving import Saving
@@ -44,12 +45,22 @@ class LiveDomain:
         self._then: str = context.option("then")
         self._saving: Saving | None = None
         self._states: Mapping[StateKey[Any], Any] = {
-            FOREIGN_HEAD: LiveForeign(lambda: list(self.saving.stream.head.head_parts())),
+            FOREIGN_HEAD: LiveForeign(self._head),
             MEMORY: LiveMemory(self),
             DEVICES: LiveDevices(self),
             DISKS: LiveDisks(self._disks),
-            FOREIGN_TAIL: LiveForeign(lambda: self.saving.stream.tail),
+            FOREIGN_TAIL: LiveForeign(self._tail),
         }
+
+    @functools.cached_property
+    def looking(self) -> Looking:
+        """What can be seen without pausing it."""
+        return Looking(self._monitor, self._described)
+
+    @property
+    def sections(self) -> Sequence[DeviceSection]:
+        """The device sections. Raises DomctxError."""
+        return self.looking.sections() if self._saving is None else self._saving.stream.sections
 
     @property
     def saving(self) -> Saving:
@@ -108,12 +119,21 @@ class LiveDomain:
         try:
             self._give_back()
         finally:
+            if "looking" in self.__dict__:
+                self.looking.close()
             self._monitor.close()
 
     def _give_back(self) -> None:
         saving, self._saving = self._saving, None
         if saving is not None:
             saving.give_back()
+
+    def _head(self) -> Sequence[ForeignPart]:
+        saving = self._saving
+        return self.looking.head_parts() if saving is None else list(saving.stream.head.head_parts())
+
+    def _tail(self) -> Sequence[ForeignPart]:
+        return self._saving.stream.tail if self._saving is not None else ()
 
     def _disks(self) -> DisksContext | None:
         disks = self.saving.disks
@@ -136,12 +156,8 @@ class LiveMemory:
         return self._domain.saving.stream.batches(pages)
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
-        """Raises DomainError."""
-        raise DomainError(
-            "the pages of a live QEMU pass once, in its own order",
-            file=self._domain.location,
-            hint="save the machine first, and read the image",
-        )
+        """Pages at random, as they are now. Raises DomainError where QEMU's memory may not be read from here."""
+        return self._domain.looking.read(block, first, count)
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
@@ -150,14 +166,17 @@ class LiveMemory:
 
 @attrs.frozen(eq=False)
 class LiveDevices:
-    """DEVICES of a live machine: before its pages have passed without descriptions, then with them."""
+    """DEVICES of a live machine: once its pages have passed with descriptions, else without.
+
+    Of a machine that is not paused they are as they are at this moment.
+    """
 
     _domain: LiveDomain
 
     @property
     def sections(self) -> Sequence[DeviceSection]:
         """The sections, in the order of the stream. Raises DomctxError."""
-        return self._domain.saving.stream.sections
+        return self._domain.sections
 
     def store(self, section: DeviceSection) -> None:
         """Raises DomainError."""

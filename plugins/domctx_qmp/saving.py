@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from domctx.api import Machine
 from domctx.errors import DomainError, DomctxError
 from domctx_qmp import found, migration
@@ -35,8 +37,8 @@ class Saving:
 
     def __init__(self, monitor: Monitor, told: Machine, disks: DiskKeeper, note: Note) -> None:
         self._monitor, self._disks, self._note = monitor, disks, note
-        self.told = told
         self.found = monitor.status()
+        self.told = attrs.evolve(told, run_state="running" if self.found == found.RUNNING else "paused")
         found.check(self.found, monitor.name)
         if migration.is_under_way(monitor):
             raise DomainError("the guest is being migrated", file=monitor.name, hint="wait until that is over")

@@ -74,6 +74,15 @@ def _absent(index: int, block: RamBlock, pages: int) -> Iterator[PageBatch]:
         yield PageBatch(index, first, kinds, nothing)
 
 
+def described(name: str, devices: bytes, told: Machine) -> QemuDomain:
+    """The machine with its devices as they are, and no memory; to be closed. Raises StreamError."""
+    kept = _stream(name, devices, told)
+    try:
+        return QemuDomain(kept.opened(), lambda message: None)
+    finally:
+        kept.close()
+
+
 def _stream(name: str, devices: bytes, told: Machine) -> KeptStream:
     """The stream that a migration would have, without pages and description."""
     kind = told.name.encode()
@@ -162,10 +171,17 @@ def _is_shared_name(block: RamBlock, blocks: Sequence[RamBlock]) -> bool:
 
 def _private(monitor: Monitor, block: RamBlock, region: Region, shown: Sequence[Mapped]) -> RamFile | None:
     address = host_address(monitor, region.address)
-    if address is None or holding(shown, address - region.offset, block.size) is None:
+    if address is None:
+        return None
+    return process_ram(monitor.pid, block, address - region.offset, shown)
+
+
+def process_ram(pid: int, block: RamBlock, start: int, shown: Sequence[Mapped]) -> RamFile | None:
+    """A block in QEMU's own memory, from ``start`` on; None where it is not all there, or may not be read."""
+    if holding(shown, start, block.size) is None:
         return None
     try:
-        descriptor = os.open(f"/proc/{monitor.pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    return RamFile(descriptor, address - region.offset, block.size, f"RAM block {block.name!r}")
+    return RamFile(descriptor, start, block.size, f"RAM block {block.name!r}")

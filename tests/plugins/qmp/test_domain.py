@@ -1,14 +1,29 @@
-"""A real QEMU is saved while it runs."""
+"""A live QEMU as a Domain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from domctx import options
 from domctx.cli.run import run
+from domctx.context import OpenContext, Operation
+from domctx.errors import DomainError
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, VCPUS, DeviceSection, ForeignPart, PageBatch
+from domctx_disks import DISKS, DisksContext
+from domctx_qmp.domain import LiveDomain, open_domain
+from domctx_qmp.plugin import domctx_formats
+from helpers.live_saves import ticks
 from helpers.real_qemu import BARE, RealQemu
+
+Open = Callable[..., LiveDomain]
 
 
 @pytest.fixture
@@ -18,10 +33,230 @@ def qemu() -> Iterator[RealQemu]:
         yield qemu.start()
 
 
+@pytest.fixture
+def notes() -> list[str]:
+    """What was told."""
+    return []
+
+
+@pytest.fixture
+def live(qemu: RealQemu, notes: list[str]) -> Iterator[Open]:
+    """Opens the machine as a domain, with options; it is closed in the end."""
+    found: list[LiveDomain] = []
+
+    def opened(*given: str) -> LiveDomain:
+        (format_,) = domctx_formats()
+        context = OpenContext(
+            Operation(given, note=notes.append), format_.options, options.select(given, format_.options)
+        )
+        found.append(open_domain(str(qemu.socket), context))
+        return found[-1]
+
+    yield opened
+    for domain in found:
+        domain.close()
+
+
 def test_a_running_guest_is_saved_and_runs_on(qemu: RealQemu, tmp_path: Path) -> None:
     """A guest that runs is saved to an image that is good, and runs afterwards; its monitor is free again."""
     image = tmp_path / "vm.dctx"
     assert run(["save", f"qmp:{qemu.socket}", str(image)]) == 0
     assert run(["verify", str(image)]) == 0
     assert qemu.status() == "running"
-    assert run(["info", f"qmp:{qemu.socket}"]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["save", "--dry-run"]])
+def test_what_only_looks_does_not_stop_the_guest(qemu: RealQemu, arguments: list[str]) -> None:
+    """Neither a description nor the sizes of a save need a guest that stands."""
+    with qemu_events(qemu) as seen:
+        assert run([*arguments, f"qmp:{qemu.socket}"]) == 0
+        assert seen() == []
+
+
+def test_a_save_stops_the_guest_once(qemu: RealQemu, tmp_path: Path) -> None:
+    """Also where the room on the disk is looked at."""
+    with qemu_events(qemu) as seen:
+        assert run(["save", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 0
+        assert seen() == ["STOP", "RESUME"]
+
+
+class qemu_events:
+    """The events STOP and RESUME that another client sees meanwhile."""
+
+    def __init__(self, qemu: RealQemu) -> None:
+        from qemu.qmp import EventListener
+
+        self.qemu, self.listener = qemu, EventListener(("STOP", "RESUME"))
+
+    def __enter__(self) -> Callable[[], list[str]]:
+        assert self.qemu._client is not None
+        self.qemu._client.register_listener(self.listener)
+        return self.seen
+
+    def __exit__(self, *details: object) -> None:
+        assert self.qemu._client is not None
+        self.qemu._client.remove_listener(self.listener)
+
+    def seen(self) -> list[str]:
+        """Their names, in order."""
+        self.qemu.status()
+        return [str(event["event"]) for event in self.listener.clear()]
+
+
+def test_registers_of_a_running_guest(qemu: RealQemu, capfd: pytest.CaptureFixture[str]) -> None:
+    """Are those of its devices; the guest runs on."""
+    assert run(["registers", "--json", f"qmp:{qemu.socket}"]) == 0
+    assert json.loads(capfd.readouterr().out)
+    assert qemu.status() == "running"
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_memory_at_random(qemu: RealQemu, paused: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """Is read from QEMU's own memory, whether the guest runs or stands: it is what QEMU says of it."""
+    while not ticks(qemu):
+        os.sched_yield()
+    if paused:
+        qemu.qmp("stop")
+    assert run(["read", "--json", f"qmp:{qemu.socket}", "0", "4096"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert not paused or told["octets"] == qemu.memory(0, 4096).hex()
+    assert qemu.status() == ("paused" if paused else "running")
+
+
+def test_memory_that_cannot_be_read(live: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since it is not mapped for the guest, or outside of its block, or not to be had from here."""
+    memory = live().state(MEMORY)
+    assert memory is not None
+    names = [block.name for block in memory.blocks]
+    with pytest.raises(DomainError, match=r"'pc.rom' cannot be read while QEMU runs\n  save the machine"):
+        memory.read(names.index("pc.rom"), 0, 1)
+    with pytest.raises(DomainError, match="there are no such pages; expected pages below 0x1000, got 0x1000"):
+        memory.read(0, 0x1000, 1)
+    with pytest.raises(DomainError, match="there is no such RAM block; expected below"):
+        memory.read(len(names), 0, 1)
+    monkeypatch.setattr("domctx_qmp.looking.process_ram", lambda *details: None)
+    with pytest.raises(DomainError, match="cannot be read while QEMU runs"):
+        memory.read(0, 0, 1)
+
+
+@pytest.mark.parametrize("then", ["continue", "stop", "quit"])
+def test_what_comes_after_a_save(qemu: RealQemu, then: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The guest goes on, or stands from when it was saved on, or QEMU quits when the image is safe."""
+    image = tmp_path / "vm.dctx"
+    assert run(["save", "--then", then, f"qmp:{qemu.socket}", str(image)]) == 0
+    assert run(["verify", str(image)]) == 0
+    if then == "quit":
+        assert qemu.process is not None
+        assert qemu.process.wait(60) == 0
+        return
+    assert qemu.status() == ("running" if then == "continue" else "postmigrate")
+    if then == "stop":
+        assert "the guest stays as it is, 'postmigrate'; cont continues it" in capfd.readouterr().err
+        qemu.qmp("cont")
+
+
+@pytest.mark.parametrize("then", ["stop", "quit"])
+def test_a_save_that_fails_gives_the_guest_back(qemu: RealQemu, then: str, tmp_path: Path) -> None:
+    """Also where it was not to go on: what was saved of it is nothing."""
+    assert run(["save", "--then", then, f"qmp:{qemu.socket}", str(tmp_path / "none" / "a.dctx")]) == 6
+    assert qemu.status() == "running"
+    assert run(["save", "--then", then, "-O", "level=99", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 2
+    assert qemu.status() == "running"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lost_connection_gives_the_guest_back(qemu: RealQemu, live: Open, notes: list[str]) -> None:
+    """Over another one, in the middle of a save."""
+    domain = live()
+    domain.pause()
+    memory = domain.state(MEMORY)
+    assert memory is not None
+    next(memory.batches(8))
+    assert qemu.status() in ("paused", "postmigrate")
+    domain._monitor._drop()
+    domain.unpause()
+    assert qemu.status() == "running"
+    assert notes[-1].startswith("the guest stood still for ")
+
+
+def test_an_interrupt_while_the_guest_is_stopped(qemu: RealQemu, live: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives it back at once."""
+    domain = live()
+    execute = domain._monitor.execute
+
+    def interrupted(command: str, *rest: object, **more: object) -> object:
+        found = execute(command, *rest, **more)  # type: ignore[arg-type]
+        if command == "stop":
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(domain._monitor, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        domain.pause()
+    assert qemu.status() == "running"
+    domain.unpause()
+
+
+def test_a_guest_that_cannot_be_saved(qemu: RealQemu, live: Open) -> None:
+    """Is refused by its state, and left alone: while it waits for a state, is migrated, or was."""
+    reading, writing = os.pipe()
+    uri = qemu.give(writing)
+    os.close(writing)
+    qemu.qmp("migrate", uri=uri)
+    domain = live()
+    with pytest.raises(DomainError, match="the guest is being migrated\n  wait until that is over"):
+        domain.pause()
+    qemu.qmp("migrate_cancel")
+    os.close(reading)
+    qemu.wait_migration("cancelled", "failed")
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16") as waiting:
+        waiting.start("defer")
+        assert run(["save", f"qmp:{waiting.socket}", "/nonexistent/a.dctx"]) == 6
+        assert waiting.status() == "inmigrate"
+
+
+def test_states_are_had_while_it_is_paused(live: Open) -> None:
+    """And nothing is stored in any."""
+    domain = live()
+    assert domain.one_pass
+    memory, devices, head = domain.state(MEMORY), domain.state(DEVICES), domain.state(FOREIGN_HEAD)
+    assert memory is not None
+    assert devices is not None
+    assert head is not None
+    assert domain.state(VCPUS) is None
+    assert [key.name for key in domain.owned_states()] == ["foreign_head", "memory", "devices", "foreign_tail"]
+    assert [part.name for part in head.parts] == ["header", "configuration", "sections"]
+    tail = domain.state(FOREIGN_TAIL)
+    assert tail is not None
+    assert tail.parts == ()
+    with pytest.raises(DomainError, match="can be had while it is paused"):
+        next(memory.batches())
+    with pytest.raises(DomainError, match="takes pages only while it is loaded"):
+        memory.store(PageBatch(0, 0, np.zeros(0, np.uint8), np.zeros((0, 4096), np.uint8)))
+    with pytest.raises(DomainError, match="takes devices only while it is loaded"):
+        devices.store(DeviceSection("a", 0, 1, b""))
+    with pytest.raises(DomainError, match="takes no parts"):
+        head.store(ForeignPart("qemu", "a", b""))
+
+
+@pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+def test_disks_are_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Those that the guest can write to, as they are when its state has passed."""
+    disk, image = tmp_path / "disk.qcow2", tmp_path / "vm.dctx"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "1M"], check=True)
+    drive = f"if=virtio,file={disk},format=qcow2"
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", "-drive", drive) as qemu:
+        qemu.start()
+        assert run(["save", f"qmp:{qemu.socket}", str(image)]) == 0
+        assert "the image is good only with a copy" in capfd.readouterr().err
+        assert qemu.status() == "running"
+        assert run(["show", "--json", str(image), "DISKS"]) == 0
+        assert str(disk) in capfd.readouterr().out
+        (format_,) = domctx_formats()
+        context = OpenContext(Operation(()), format_.options, options.select((), format_.options))
+        domain = open_domain(str(qemu.socket), context)
+        disks = domain.state(DISKS)
+        assert disks is not None
+        with pytest.raises(DomainError, match="the disks of a live QEMU are its own"):
+            disks.store(DisksContext(()))
+        domain.close()

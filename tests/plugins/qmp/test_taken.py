@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import attrs
@@ -92,7 +93,8 @@ def test_pages_pass_once(monitor: Monitor) -> None:
     assert sum(batch.count for batch in taken.batches(64)) == sum(block.pages for block in taken.head.blocks)
     assert list(taken.batches(64)) == []
     assert all(section.description is not None for section in taken.sections)
-    assert [part.name for part in taken.tail] == ["vmdesc"]
+    (part,) = taken.tail
+    assert part.name == "vmdesc"
     taken.close()
 
 
@@ -112,8 +114,6 @@ def test_a_device_that_cannot_be_migrated() -> None:
 
 def test_a_migration_that_fails(monitor: Monitor) -> None:
     """Is told with the state in which it ended."""
-    import os
-
     outgoing = migration.Outgoing(monitor)
     os.close(outgoing.reading)
     outgoing.start()
@@ -123,8 +123,6 @@ def test_a_migration_that_fails(monitor: Monitor) -> None:
 
 def test_a_descriptor_that_qemu_does_not_take(monitor: Monitor) -> None:
     """Leaves none open here."""
-    import os
-
     before = len(os.listdir("/proc/self/fd"))
     monitor.close()
     with pytest.raises(DomainError, match="is lost, at 'getfd'"):
