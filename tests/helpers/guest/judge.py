@@ -72,6 +72,7 @@ def read_report(read: Read) -> Report:
     report = Report.decode(read(ADDRESS, SIZE))
     assert report.magic == MAGIC, report.magic
     assert report.ready, "the guest is not ready"
+    assert report.whole, f"counters and their inverses do not fit: {report}"
     assert not report.errors, report.trouble
     return report
 

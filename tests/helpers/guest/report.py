@@ -46,6 +46,8 @@ class Report:
     """How many times the guest found its registers as it had filled them."""
     ticks: tuple[int, ...]
     """Timer interrupts of each vCPU."""
+    whole: bool
+    """Each of them stands beside its inverse: always so while the guest stands still."""
     page_count: int
     step: int
     """Pages filled: the next is number ``step % page_count``, of round ``step // page_count``."""
@@ -65,13 +67,13 @@ class Report:
         """The page's contents."""
         head = HEAD.unpack_from(data)
         vcpus = [VCPU.unpack_from(data, 0x40 + VCPU.size * i) for i in range(head[2])]
-        assert all(ticks + inverse in (2**32 - 1, 2**32) for ticks, inverse, _ in vcpus if ticks), vcpus
         ticks = tuple(vcpu[0] for vcpu in vcpus)
+        whole = all(count + inverse in (2**32 - 1, 2**32) for count, inverse, _ in vcpus if count)
         pages = PAGES.unpack_from(data, 0x60)
         disk = DISK.unpack_from(data, 0x70)
         under_way = tuple(slot - 1 for slot in SLOTS.unpack_from(data, 0xA0) if slot)
         frames = struct.unpack_from(f"<{pages[0]}I", data, 0x200)
-        return cls(*(*head, ticks, *pages, *disk, under_way, frames))
+        return cls(*(*head, ticks, whole, *pages, *disk, under_way, frames))
 
     @property
     def trouble(self) -> str:
