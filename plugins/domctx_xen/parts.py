@@ -13,7 +13,7 @@ from typing import Final, overload
 
 import attrs
 
-from domctx.errors import DomainError, RecordError
+from domctx.errors import DomainError
 from domctx.states import ForeignPart
 from domctx_xen.bodies import BY_VCPU, Place, body_of, record_of
 from domctx_xen.content import Content, is_held
@@ -24,7 +24,6 @@ from domctx_xen.layout import (
     END,
     LIBXC_NAMES,
     LIBXL_END,
-    P2M_FRAMES,
     SCHEME,
     libxc_name,
     libxl_name,
@@ -182,14 +181,11 @@ def place_of(walk: Walk, element: Element, states: Content) -> Place:
 
 
 def beyond(walk: Walk, element: Element, states: Content) -> bytes:
-    """What a record that states hold has beyond them. Raises RecordError where it cannot be made again of them."""
-    body = body_of(place_of(walk, element, states), states)
-    made = record_of(element.type, body or b"")
-    if element.type == P2M_FRAMES and len(made) != element.end - element.offset:
-        return b""  # its frames came in more than one record: they go out in one
+    """What a record that states hold has beyond them."""
+    made = record_of(element.type, body_of(place_of(walk, element, states), states) or b"")
+    if len(made) != element.end - element.offset:
+        return b""  # frames of the P2M that came in several records go out in one
     found = walk.file.take(element.offset, element.end - element.offset, element.name)
-    if len(found) != len(made):
-        raise RecordError("the record cannot be given back as it stands", offset=element.offset, record=element.name)
     return different(found, made)
 
 

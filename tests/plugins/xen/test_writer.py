@@ -143,6 +143,14 @@ def test_parameters_of_several_records(tmp_path: Path) -> None:
     assert written(StatesDomain(source.machine, states)) == made(*one).octets
 
 
+def test_a_p2m_of_several_records_goes_out_in_one(tmp_path: Path) -> None:
+    """The frames are one list."""
+    frames = [xs.p2m_frames(last=511, frames=[3]), xs.p2m_frames(first=512, last=1023, frames=[4])]
+    static, behind = xs.pv_head()[:-1], [xs.memory(8), *xs.vcpus(8), xs.END]
+    one = xs.p2m_frames(last=1023, frames=[3, 4])
+    assert written(domain_of(tmp_path, *static, *frames, *behind)) == made(*static, one, *behind).octets
+
+
 def test_pages_of_every_kind(tmp_path: Path) -> None:
     """Zeros and repeated octets are spelled out, absent pages not listed."""
     kinds = [PageKind.ZERO, PageKind.FILL, PageKind.ABSENT, PageKind.DATA, PageKind.BROKEN, PageKind.POPULATE]
