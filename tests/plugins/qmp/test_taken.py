@@ -88,7 +88,7 @@ def test_memory_that_is_left_out_and_nowhere_else(monitor: Monitor) -> None:
 def test_pages_pass_once(monitor: Monitor) -> None:
     """The second time there are none; the sections then have descriptions."""
     taken = take(monitor, machine_of(monitor))
-    assert taken.tail == ()
+    assert list(taken.tail) == []
     assert all(section.description is None for section in taken.sections)
     assert sum(batch.count for batch in taken.batches(64)) == sum(block.pages for block in taken.head.blocks)
     assert list(taken.batches(64)) == []
