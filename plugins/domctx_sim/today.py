@@ -89,11 +89,12 @@ def _lists(machine: Machine, frame_map: FrameMap, frame_list: tuple[int, ...], p
     if not top:
         return None
     first = pfn_of("pfn_to_mfn_frame_list_list", frame_map, top)
-    return follow(machine.platform, first, frame_list, _reader(machine, frame_map), frame_map.pfn_of)
 
+    def read(pfn: int) -> Words:
+        page: Words = machine.frames.words[frame_map.mfn_of(np.array([pfn]))[0]]
+        return page
 
-def _reader(machine: Machine, frame_map: FrameMap):  # type: ignore[no-untyped-def]
-    return lambda pfn: machine.frames.words[frame_map.mfn_of(np.array([pfn]))[0]]
+    return follow(machine.platform, first, frame_list, read, frame_map.pfn_of)
 
 
 def _with_top(machine: Machine, page: bytes, top: int) -> bytes:
@@ -130,13 +131,13 @@ def _saved_lists(home: Home, tables: PageTablesContext, page: bytes) -> Lists | 
     top = top_of(page, home.platform)
     if tables.suspension is None or not top:
         return None
-    return follow(home.platform, _page(home, top), tables.frame_list, home.page, lambda numbers: numbers)
 
+    def read(pfn: int) -> Words:
+        if pfn >= home.pages:
+            raise DomainError("the lists of the P2M name no page of the domain", got=f"PFN 0x{pfn:x}")
+        return home.page(pfn)
 
-def _page(home: Home, pfn: int) -> int:
-    if pfn >= home.pages:
-        raise DomainError("pfn_to_mfn_frame_list_list is no page of the domain", got=f"PFN 0x{pfn:x}")
-    return pfn
+    return follow(home.platform, top, tables.frame_list, read, lambda numbers: numbers)
 
 
 def _write(home: Home, pages: dict[int, Words]) -> None:

@@ -11,6 +11,7 @@ from domctx.errors import DomainError, UsageError
 from domctx_sim.build import default_name, memory_pages, read_initrd, seed_of
 from domctx_sim.kernel_image import make_guest
 from domctx_sim.machine import Machine
+from domctx_sim.platforms import FOUR_LEVEL
 from helpers.machines import told_of
 
 
@@ -45,6 +46,21 @@ def test_defaults(kernel: Path, tmp_path: Path) -> None:
     assert built(kernel, "--memory", "256K") == 0
     with Machine(tmp_path / "m") as sim:
         assert (sim.domain.name, sim.domain.vifs, sim.domain.command_line) == ("guest", 1, "")
+
+
+@pytest.mark.parametrize(("paging", "levels", "abi"), [("pae", 3, "xen-x86_32"), ("4-level", 4, "xen-x86_64")])
+def test_paging(kernel: Path, tmp_path: Path, paging: str, levels: int, abi: str) -> None:
+    """--paging makes a machine of today, whose guests have page tables of that kind; its names may be long."""
+    assert built(kernel, "--memory", "1M", "--paging", paging, "--name", "a" * 100, "--cmdline", "x" * 1000) == 0
+    told = told_of(tmp_path / "m")
+    assert (told["machine"].pv_levels, told["machine"].name, told["vcpus"][0].abi) == (levels, "a" * 100, abi)
+
+
+def test_memory_of_machines_of_today() -> None:
+    """They have frames for 16 GiB."""
+    assert memory_pages("16G", FOUR_LEVEL) == 1 << 22
+    with pytest.raises(UsageError, match="whole pages of 4K up to 16G"):
+        memory_pages("17G", FOUR_LEVEL)
 
 
 def test_seed(kernel: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from domctx.errors import DomainError
 from domctx.states import TscContext
 from domctx_sim import metadata
 from domctx_sim.metadata import NAME, DomainRecord
-from domctx_sim.platforms import TWO_LEVEL
+from domctx_sim.platforms import FOUR_LEVEL, PAE_TODAY, TWO_LEVEL, Platform
 from helpers.machines import built
 
 TSC = TscContext(mode=1, khz=2, nsec=1 << 40, incarnation=4)
@@ -124,3 +124,24 @@ def test_any_damage_is_told_or_harmless(tmp_path: Path, place: int, octet: int) 
     except DomainError:
         return
     assert domain is None or len(domain.context) in (0, 2516)
+
+
+@pytest.mark.parametrize("platform", [PAE_TODAY, FOUR_LEVEL])
+def test_machines_of_today(tmp_path: Path, platform: Platform) -> None:
+    """The description says which kind of machine it is, and holds its domain to the bounds of that kind."""
+    octets = {PAE_TODAY: 2800, FOUR_LEVEL: 5168}[platform]
+    given: dict[str, Any] = {"frame_list": (1, (1 << 22) - 1), "reserved": 1 << 21, "context": bytes(octets)}
+    domain = DomainRecord(platform=platform, id=1, name="n" * 255, shared_info_frame=3, **given)
+    metadata.write(tmp_path, domain, platform)
+    assert metadata.read(tmp_path) == (platform, domain)
+    domain.context = bytes(2516)
+    with pytest.raises(DomainError, match="bad context"):
+        metadata.write(tmp_path, domain, platform)
+
+
+@pytest.mark.parametrize("head", [{"format": 2}, {"format": 2, "paging": "5-level"}, {"format": 2, "paging": []}])
+def test_kinds_that_are_not_known(tmp_path: Path, head: dict[str, Any]) -> None:
+    """A description of today that does not name a known kind of machine is refused."""
+    (tmp_path / NAME).write_text(json.dumps({**head, "domain": None}))
+    with pytest.raises(DomainError, match="not the description of a simulated machine"):
+        metadata.read(tmp_path)
