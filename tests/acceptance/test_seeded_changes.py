@@ -33,15 +33,17 @@ from domctx.states import (
     VcpuContext,
 )
 from domctx_clock import StoredClock
-from domctx_cpu import StoredVcpus
+from domctx_cpu import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, StoredVcpuParts, StoredVcpus
 from domctx_cpu.layout import FullExecutionContext
 from domctx_foreign import StoredForeign
 from domctx_gdt import StoredGdt
+from domctx_hvm import HVM_CONTEXT, HVM_PARAMS, StoredHvmContext, StoredHvmParams
 from domctx_memory import StoredMemory
 from domctx_page_tables import StoredPageTables
 from domctx_qemu import StoredDevices
 from domctx_shared_info import StoredSharedInfo
 from domctx_shared_info.layout import SharedInfo2004
+from helpers.hvm_states import entry, image
 from helpers.whole_machine import BLOCK, MACHINE, changed, diff_says, evolve, image_of, memory_batch, states
 
 
@@ -189,6 +191,23 @@ def parts(*octets: bytes) -> StoredForeign:
 SUSPENSION = Suspension({"esi": 0x1234}, {82: bytes([7]) * 4096, 83: b""})
 TIMER, CPU = DeviceSection("timer", 0, 2, b"\1\2\3\4", None), DeviceSection("cpu", 0, 12, bytes(64), {"fields": []})
 
+
+def one_at(octets: bytes, place: int | None) -> bytes:
+    """Octets with a 1 put in at a place; as they are where there is none."""
+    return octets if place is None else octets[:place] + b"\1" + octets[place + 1 :]
+
+
+def vcpu_part(size: int, place: int) -> StoredVcpuParts:
+    """A part of vCPU 0 of zeros, but for a 1 at a place."""
+    return StoredVcpuParts({0: one_at(bytes(size), place)})
+
+
+def hvm_image(cpu: int | None = None, pic: int | None = None, unknown: int | None = None) -> StoredHvmContext:
+    """The HVM context of ``states()`` with a 1 at a place of one of its entries."""
+    entries = ((2, bytes(1032), 0, cpu), (3, bytes(8), 1, pic), (99, b"unknown", 0, unknown))
+    return StoredHvmContext(image(*(entry(code, one_at(body, at), unit) for code, body, unit, at in entries)))
+
+
 OTHERS: list[tuple[str, StateKey[Any], Any, str, str]] = [
     ("gdt frame", GDT, lambda: StoredGdt({0: GdtContext((5, 7), 1000)}), "GDT[0]", "frames"),
     ("gdt entries", GDT, lambda: StoredGdt({0: GdtContext((5, 6), 1001)}), "GDT[0]", "entries"),
@@ -215,6 +234,13 @@ OTHERS: list[tuple[str, StateKey[Any], Any, str, str]] = [
         "PAGE_TABLES[0]",
         "displaced",
     ),
+    ("cpu extended", CPU_EXTENDED, lambda: vcpu_part(64, 8), "CPU_EXTENDED[0]", "syscall32_callback_eip"),
+    ("cpu xsave", CPU_XSAVE, lambda: vcpu_part(592, 16), "CPU_XSAVE[0]", "area.legacy.fcw"),
+    ("cpu msrs", CPU_MSRS, lambda: vcpu_part(32, 24), "CPU_MSRS[0]", "[1].value"),
+    ("hvm register", HVM_CONTEXT, lambda: hvm_image(cpu=640), "HVM_CONTEXT[0]", "CPU[0].rip"),
+    ("hvm pic", HVM_CONTEXT, lambda: hvm_image(pic=5), "HVM_CONTEXT[0]", "PIC[1].readsel_isr"),
+    ("hvm unknown entry", HVM_CONTEXT, lambda: hvm_image(unknown=2), "HVM_CONTEXT[0]", "TYPE_99[0].octets"),
+    ("hvm parameter", HVM_PARAMS, lambda: StoredHvmParams([(1, 5), (17, 0xFEFFF)]), "HVM_PARAMS[0]", "STORE_PFN"),
     ("tsc mode", CLOCK, lambda: StoredClock(TscContext(1, 2_400_000, 77, 1)), "TSC_INFO[0]", "mode"),
     ("tsc khz", CLOCK, lambda: StoredClock(TscContext(0, 2_400_001, 77, 1)), "TSC_INFO[0]", "khz"),
     ("tsc nsec", CLOCK, lambda: StoredClock(TscContext(0, 2_400_000, 78, 1)), "TSC_INFO[0]", "nsec"),

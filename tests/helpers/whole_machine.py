@@ -43,14 +43,16 @@ from domctx.states import (
 )
 from domctx.testing.domains import StatesDomain
 from domctx_clock import StoredClock
-from domctx_cpu import StoredVcpus
+from domctx_cpu import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, StoredVcpuParts, StoredVcpus
 from domctx_cpu.layout import FullExecutionContext
 from domctx_foreign import StoredForeign
 from domctx_gdt import StoredGdt
+from domctx_hvm import HVM_CONTEXT, HVM_PARAMS, StoredHvmContext, StoredHvmParams
 from domctx_memory import StoredMemory
 from domctx_page_tables import StoredPageTables
 from domctx_qemu import StoredDevices
 from domctx_shared_info import StoredSharedInfo
+from helpers.hvm_states import entry, image
 
 PAGES = 96
 BLOCK = RamBlock("ram", PAGES << 12, placements=(Placement(0, 0, PAGES << 12),))
@@ -99,7 +101,12 @@ def states() -> dict[StateKey[Any], Any]:
     found: dict[StateKey[Any], Any] = {
         MEMORY: memory,
         VCPUS: StoredVcpus({0: VcpuContext("xen-2004-i386", VCPU_OCTETS)}),
+        CPU_EXTENDED: StoredVcpuParts({0: bytes(64)}),
+        CPU_XSAVE: StoredVcpuParts({0: bytes(16 + 576)}),
+        CPU_MSRS: StoredVcpuParts({0: bytes(32)}),
         GDT: StoredGdt({0: GdtContext((5, 6), 1000)}),
+        HVM_CONTEXT: StoredHvmContext(image(entry(2, bytes(1032)), entry(3, bytes(8), 1), entry(99, b"unknown"))),
+        HVM_PARAMS: StoredHvmParams([(1, 0xFEFFC), (17, 0xFEFFF)]),
         SHARED_INFO: StoredSharedInfo(SharedInfoContext("xen-2004-i386", bytes(4096))),
         PAGE_TABLES: StoredPageTables(
             PageTablesContext(
