@@ -61,10 +61,20 @@ class JsonLines:
 
 @contextlib.contextmanager
 def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is drawn from the first octets on: before, the terminal is for what the user may be asked."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda octets: progress.advance(task, octets)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+
+    def advance(octets: int) -> None:
+        if not progress.tasks:
+            progress.start()
+            progress.add_task(what, total=total)
+        progress.advance(progress.tasks[0].id, octets)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

@@ -60,11 +60,13 @@ class Terminal(io.StringIO):
 
 
 def test_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``auto`` draws a bar that names the work, on a terminal."""
+    """``auto`` draws a bar that names the work, on a terminal, from the first octets on."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Operation() as operation, shown(operation, "verify", 1 << 20, mode="auto"):
-        operation.progress(1 << 20)
+        assert terminal.getvalue() == ""
+        operation.progress(1 << 19)
+        operation.progress(1 << 19)
     assert "verify" in terminal.getvalue()
 
 

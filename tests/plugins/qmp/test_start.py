@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ import pytest
 from domctx.errors import DomainError, UsageError
 from domctx_qmp.start import LONGEST, Started, private_folder, start
 from helpers.real_qemu import BARE, BINARY
+from helpers.terminal import on_terminal
 
 
 @pytest.fixture(autouse=True)
@@ -112,26 +110,6 @@ def test_on_a_terminal_one_is_asked(answer: str, agreed: bool) -> None:
     said = on_terminal([sys.executable, "-c", ASK, "/bin/qemu", "-name", "\x1b[2J; rm"], f"{answer}\n")
     assert "The image says to start:\r\n  /bin/qemu -name '\\x1b[2J; rm'\r\nStart it? [y/N]" in said
     assert ("agreed\r\n" in said, "was not agreed to" in said) == (agreed, not agreed)
-
-
-def on_terminal(command: Sequence[str], answer: str) -> str:
-    """What a program says on a terminal where that answer is given."""
-    ours, its = pty.openpty()
-    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its)
-    os.close(its)
-    os.write(ours, answer.encode())
-    said = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # EIO: the other side is closed
-            break
-        if not piece:
-            break
-        said += piece
-    os.close(ours)
-    process.wait(60)
-    return said.decode()
 
 
 def test_a_socket_has_room_in_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

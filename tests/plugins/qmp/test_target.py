@@ -24,6 +24,7 @@ from helpers.adopted_qemu import AdoptedQemu
 from helpers.domctx_process import line
 from helpers.live_loads import SMALL, image_of, load, save, waiting
 from helpers.real_qemu import BARE, RealQemu
+from helpers.terminal import on_terminal
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +223,13 @@ class TestStarted:
         with AdoptedQemu(capsys.readouterr().err) as qemu:
             assert qemu.status() == "running"
             assert qemu.qmp("query-name") == {"name": "x"}
+
+    def test_one_agrees_on_a_terminal(self, running: Path) -> None:
+        """The question stands there before any bar is drawn, and waits for its answer."""
+        said = on_terminal(line("load", running, "--run"), "y\n")
+        with AdoptedQemu(said) as qemu:
+            assert qemu.status() == "running"
+        assert said.index("Start it? [y/N]") < said.index("QEMU runs as process")
 
     def test_it_ends_where_it_cannot_be_loaded(self, running: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Another machine, and one that reads streams otherwise: that is told in QEMU's words."""
