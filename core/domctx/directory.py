@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 import blake3
 
@@ -37,6 +37,10 @@ MAGIC: Final = b"DCTXDIR\x01"
 HEAD: Final = struct.Struct("<IIQQ32s")
 TAIL: Final = struct.Struct(f"<{DIGEST_SIZE}sQ8s")
 ROW_SIZE: Final = 4 + 4 + 4 + 4 + 8 + 8 + DIGEST_SIZE
+COLUMNS: Final = ((0, "I"), (4, "I"), (8, "I"), (16, "Q"), (24, "Q"))
+"""The columns of a group's numbers: octets of a row that stand in the columns before, and what it is made of."""
+ROWS: Final = 1 << 12
+"""Rows that are unpacked at once."""
 WIRE_TYPE: Final = TYPE_DIRECTORY | OPTIONAL
 RECORD: Final = "DIRECTORY[0]"
 
@@ -62,8 +66,8 @@ def encode(groups: list[Group], records: int, offset: int) -> bytes:
     return body + TAIL.pack(blake3.blake3(header + body).digest(), offset, MAGIC)
 
 
-class Directory:
-    """A decoded DIRECTORY. Columns stay packed; ``groups`` makes rows of them on demand."""
+class Directory(Sequence[Group]):
+    """A decoded DIRECTORY: its groups in the order of the stream. Columns stay packed; rows are made on demand."""
 
     def __init__(self, body: Buffer, offset: int) -> None:
         """Decode and check the body of the DIRECTORY at ``offset``.
@@ -73,7 +77,7 @@ class Directory:
         """
         self.offset = offset
         self._body = memoryview(body).cast("B")
-        self.count, self.records, self.image_digest = self._check_frame()
+        self.rows, self.records, self.image_digest = self._check_frame()
         self._check_groups()
 
     def error(self, message: str, expected: object = None, got: object = None) -> StreamError:
@@ -113,34 +117,51 @@ class Directory:
             position += length
         if position != self.offset:
             raise self.error("DIRECTORY's groups do not reach it", f"0x{self.offset:016x}", f"0x{position:016x}")
-        if sum(self._column(8, "I")) != self.records:
-            raise self.error("DIRECTORY's count of records is wrong", sum(self._column(8, "I")), self.records)
+        told = sum(self._column(8, "I"))
+        if told != self.records:
+            raise self.error("DIRECTORY's count of records is wrong", told, self.records)
         if any(self._column(12, "I")):
             raise self.error("DIRECTORY's reserved column is not zero")
         if blake3.blake3(self._digests()).digest() != self.image_digest:
             raise self.error("the image digest does not match the groups' digests")
 
-    def _column(self, octets_before: int, code: str) -> tuple[int, ...]:
-        """One column, found by how many octets of a row stand in the columns before it."""
-        return struct.unpack_from(f"<{self.count}{code}", self._body, HEAD.size + octets_before * self.count)
+    def _column(self, octets_before: int, code: str) -> Iterator[int]:
+        """One column, found by how many octets of a row stand in the columns before it; unpacked piece by piece."""
+        start, size = HEAD.size + octets_before * self.rows, struct.calcsize(f"<{code}")
+        for first in range(0, self.rows, ROWS):
+            count = min(ROWS, self.rows - first)
+            yield from struct.unpack_from(f"<{count}{code}", self._body, start + first * size)
 
     def _digests(self) -> memoryview:
-        start = HEAD.size + (ROW_SIZE - DIGEST_SIZE) * self.count
-        return self._body[start : start + DIGEST_SIZE * self.count]
+        start = HEAD.size + (ROW_SIZE - DIGEST_SIZE) * self.rows
+        return self._body[start : start + DIGEST_SIZE * self.rows]
 
-    def groups(self) -> Iterator[Group]:
-        """The groups in the order of the stream."""
-        digests = self._digests()
-        columns = zip(
-            self._column(0, "I"),
-            self._column(4, "I"),
-            self._column(8, "I"),
-            self._column(16, "Q"),
-            self._column(24, "Q"),
-            strict=True,
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, index: int) -> Group: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Group]: ...
+
+    def __getitem__(self, index: int | slice) -> Group | list[Group]:
+        rows = range(self.rows)[index]
+        return self._row(rows) if isinstance(rows, int) else [self._row(row) for row in rows]
+
+    def _row(self, row: int) -> Group:
+        places = [(HEAD.size + before * self.rows + row * struct.calcsize(code), code) for before, code in COLUMNS]
+        type_, instance, records, offset, length = (
+            struct.unpack_from(f"<{code}", self._body, place)[0] for place, code in places
         )
-        for index, (type_, instance, records, offset, length) in enumerate(columns):
-            digest = bytes(digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE])
+        digest = bytes(self._digests()[row * DIGEST_SIZE : (row + 1) * DIGEST_SIZE])
+        return Group(type_, instance, records, offset, length, digest)
+
+    def __iter__(self) -> Iterator[Group]:
+        digests = self._digests()
+        columns = zip(*(self._column(before, code) for before, code in COLUMNS), strict=True)
+        for row, (type_, instance, records, offset, length) in enumerate(columns):
+            digest = bytes(digests[row * DIGEST_SIZE : (row + 1) * DIGEST_SIZE])
             yield Group(type_, instance, records, offset, length, digest)
 
 
@@ -189,7 +210,7 @@ def compare(found: Directory, groups: Sequence[Group], names: Mapping[int, str])
 
     Raises StreamError, naming the first record of the first group that differs.
     """
-    for wanted, group in zip_longest(found.groups(), groups):
+    for wanted, group in zip_longest(found, groups):
         if wanted is None or group is None or wanted[:5] != group[:5]:
             message = "DIRECTORY tells other records than the stream has"
         elif group.digest and wanted.digest != group.digest:

@@ -60,7 +60,7 @@ class Image:
                     offset=max(0, file.size - 2 * len(END_RECORD)),
                     record=directory.RECORD,
                 )
-            self.groups: Sequence[Group] = list(self.directory.groups() if self.directory else self._walk())
+            self.groups: Sequence[Group] = list(self._walk()) if self.directory is None else self.directory
         except DomctxError as error:
             file.close()
             raise error.at(file=file.name) from error.__cause__

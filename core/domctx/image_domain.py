@@ -12,9 +12,10 @@ from domctx.errors import DomctxError, StreamError
 from domctx.groups import Group
 from domctx.handlers import guard
 from domctx.image import DIGEST_STEP, Image
+from domctx.indexed import FileRecords
 from domctx.load import call_load
 from domctx.plan import Carried
-from domctx.records import FileRecord, Ledger, StreamRun
+from domctx.records import Ledger, StreamRun
 from domctx.registry import BoundType, Registry
 from domctx.stream import StreamReader
 from domctx.walk import check_kind, check_types, is_known, may_skip, unknown_type
@@ -148,14 +149,11 @@ class ImageDomain:
         """The context in which the image's records of a type are read."""
         return HandlerContext(self._operation, self.machine, self._attached.state).of(record_type)
 
-    def records(self, bound: BoundType) -> list[FileRecord]:
+    def records(self, bound: BoundType) -> FileRecords:
         """The records of one type, in stream order, read at random."""
-        return [
-            FileRecord(self.image.file, header, offset, bound.type, self.version(bound))
-            for group in self.image.groups
-            if group.type & ~OPTIONAL == bound.type.code
-            for header, offset in self.headers(group)
-        ]
+        groups = (group for group in self.image.groups if group.type & ~OPTIONAL == bound.type.code)
+        places = (place for group in groups for place in self.headers(group))
+        return FileRecords(self.image.file, bound.type, self.version(bound), places)
 
     def _check_end(self, reader: StreamReader, end: int) -> None:
         if reader.offset != end:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from domctx.api import Buffer, RecordType
 from domctx.errors import DomctxError, PluginError, RecordError, StreamError
-from domctx.files import RandomFile
 from domctx.ledger import Ledger as Ledger
 from domctx.stream import StreamReader, StreamWriter
-from domctx.wire import HEADER, OPTIONAL, Header, record_name, record_size
+from domctx.wire import OPTIONAL, Header, record_name, record_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,34 +230,3 @@ class StreamRun:
 
     def _name(self, instance: int) -> str:
         return record_name(self.record_type.name, instance)
-
-
-class FileRecord:
-    """An IndexedRecord: one record of an opened image, read at random."""
-
-    def __init__(self, file: RandomFile, header: Header, offset: int, record_type: RecordType, version: int) -> None:
-        self.instance = header.instance
-        self.length = header.length
-        self.offset = offset
-        self.version = version
-        self._file = file
-        self._type = record_type
-
-    def read(self, start: int = 0, size: int | None = None) -> memoryview:
-        """Octets ``start`` .. ``start + size`` of the body. Raises RecordError outside of it."""
-        size = self.length - start if size is None else size
-        if not 0 <= start <= start + size <= self.length:
-            raise self.error("the body is read outside its bounds", expected=f"0..{self.length}", got=start + size)
-        octets = self._file.read(self.offset + HEADER.size + start, size)
-        if len(octets) < size:
-            raise self.error("the file has become shorter", expected=f"{size} octets", got=len(octets))
-        return memoryview(octets)
-
-    def decode(self) -> Any:
-        """The whole body as an object of the type's body class."""
-        return decode_body(self._type, self.read(), self.version, self.offset, self.instance)
-
-    def error(self, message: str, **details: Any) -> RecordError:
-        """A RecordError that names this record, its file and offset."""
-        name = record_name(self._type.name, self.instance)
-        return RecordError(message, file=self._file.name, offset=self.offset, record=name, **details)

@@ -42,7 +42,9 @@ def test_groups_are_read_as_written(rows: list[tuple[int, int, int, int, bytes]]
     found = Directory(body, offset)
     assert len(body) == HEAD.size + ROW_SIZE * len(groups) + TAIL.size
     assert len(body) % 8 == 0
-    assert (list(found.groups()), found.records, found.count) == (groups, records, len(groups))
+    assert list(found[:2]) == groups[:2]
+    assert [found[row] for row in range(len(found))] == groups
+    assert (list(found), found.records, len(found)) == (groups, records, len(groups))
     assert found.image_digest == blake3.blake3(b"".join(group.digest for group in groups)).digest()
 
 
@@ -109,7 +111,7 @@ def test_find_reads_the_end_of_a_file() -> None:
     hidden = bytes(found.offset) + image[found.offset :]
     again = find(reader(hidden), len(hidden))
     assert again is not None
-    assert list(again.groups()) == list(found.groups())
+    assert list(again) == list(found)
 
 
 @pytest.mark.parametrize("image", [b"", bytes(31), bytes(99), vendor_image()[:-1], vendor_image() + b"\0"])

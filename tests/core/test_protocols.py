@@ -10,7 +10,8 @@ import pytest
 from domctx import api, protocols
 from domctx.context import HandlerContext, OpenContext
 from domctx.image_domain import ImageDomain
-from domctx.records import FileRecord, StreamRecord, StreamRun, TypeWriter
+from domctx.indexed import FileRecord
+from domctx.records import StreamRecord, StreamRun, TypeWriter
 from domctx.sinks import BytesSink, CountingSink, DigestSink, FileSink, ProgressSink
 from domctx.sources import BytesSource, DigestSource, FileSource, ProgressSource, RangeSource
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +9,12 @@ import pytest
 
 from domctx.api import Instances, RecordType
 from domctx.errors import DomctxError, PluginError, RecordError, StreamError, UnsupportedError
-from domctx.files import RandomFile
-from domctx.records import FileRecord, Ledger, StreamRun, TypeWriter, decode_body
+from domctx.records import Ledger, StreamRun, TypeWriter, decode_body
 from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.stream import StreamReader, StreamWriter
 from domctx.testing.streams import RawRecord, join, split
-from domctx.wire import OPTIONAL, Header, pack_header
+from domctx.wire import OPTIONAL, pack_header
 from helpers.toy_images import toy
 from helpers.toys import DIAL_CODE, LAMPS_CODE, NOTES_CODE, DialBody
 
@@ -231,26 +228,6 @@ def test_a_type_without_a_body_class_cannot_decode() -> None:
     """Its plugin's bug."""
     text = refused(PluginError, decode_body, NOTES, memoryview(b""), 1)
     assert text == "NOTES declares no body class to decode with"
-
-
-def test_a_record_of_a_file_is_read_at_random(tmp_path: Path) -> None:
-    """Exactly, within its bounds, as long as the file has them."""
-    path = tmp_path / "f"
-    path.write_bytes(bytes(8) + RawRecord(DIAL_CODE, 0, b"\4\0\0\0\5\0").octets())
-    file = RandomFile(os.open(path, os.O_RDONLY), str(path))
-    record = FileRecord(file, Header(DIAL_CODE, 0, 6), 8, DIAL, 3)
-    assert (record.instance, record.length, record.offset, record.version) == (0, 6, 8, 3)
-    assert bytes(record.read()) == b"\4\0\0\0\5\0"
-    assert bytes(record.read(4)) == b"\5\0"
-    assert bytes(record.read(1, 2)) == b"\0\0"
-    assert record.decode() == DialBody(4, 5)
-    for start, size in ((0, 7), (7, None), (-1, 2), (3, -1)):
-        text = refused(RecordError, record.read, start, size)
-        assert text.startswith(f"{path} at 0x{8:016x} in DIAL[0]: the body is read outside its bounds; expected 0..6")
-    assert str(record.error("odd")) == f"{path} at 0x{8:016x} in DIAL[0]: odd"
-    os.truncate(path, 26)
-    assert refused(RecordError, record.read).endswith("the file has become shorter; expected 6 octets, got 2")
-    file.close()
 
 
 def test_instances_are_a_type_s_own() -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from domctx import options, schema
 from domctx.api import Machine, RamBlock
 from domctx.context import HandlerContext, Operation
-from domctx.records import FileRecord, Ledger, StreamRun, TypeWriter
+from domctx.indexed import FileRecord
+from domctx.records import Ledger, StreamRun, TypeWriter
 from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.states import Memory, PageBatch, PageKind, PageType
