@@ -1,4 +1,4 @@
-"""The readers of QEMU streams, libvirt images, qcow2 snapshots and multifd channels against mutated input."""
+"""The readers and the writer of QEMU streams, libvirt images and what they are made of against mutated input."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+import attrs
 import pytest
 
 from domctx.api import Domain
 from domctx.context import OpenContext, Operation
+from domctx.sinks import CountingSink
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
 from domctx_cpu.show_registers import described
+from domctx_foreign import StoredForeign
 from domctx_qemu.fields import decode
 from domctx_qemu_stream.domain import open_domain
 from domctx_qemu_stream.libvirt import open_domain as open_libvirt
 from domctx_qemu_stream.plugin import OPTIONS
 from domctx_qemu_stream.vcpus import provide
+from domctx_qemu_stream.writer import write
 from helpers import qemu_streams as qs
 from helpers.fuzzing import mutations, survives
 from helpers.qemu_registers import section
+from helpers.qemu_writing import Held
 
 LIMIT = 512 << 20
 """Octets of peak memory that no reader may pass, the interpreter and every library included."""
 PAGE = qs.PAGE
+MOST_WRITTEN = 4096
+"""Pages of the largest machine that is written anew."""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +55,8 @@ def use(domain: Domain) -> None:
     vcpus = provide(domain)
     for registers in vcpus.vcpus.values() if vcpus is not None else ():
         described(registers)
+    if memory is None or sum(block.pages for block in memory.blocks) < MOST_WRITTEN:
+        write(domain, CountingSink(), OpenContext(Operation(), (), {}))
     for key in (FOREIGN_HEAD, FOREIGN_TAIL):
         foreign = domain.state(key)
         list(foreign.parts if foreign is not None else ())
@@ -120,3 +129,19 @@ def test_libvirt_images(seconds: float, tmp_path: Path) -> None:
             domain.close()
 
     fuzz([image(qs.plain(), 0), image(gzip.compress(qs.plain()), 1)], seconds, target)
+
+
+def test_kept_heads_and_tails(seconds: float, tmp_path: Path) -> None:
+    """What an image keeps of a stream's head and tail, mutated: written, or refused."""
+    domain = open_domain(str(qs.written(tmp_path, streams()[0])), OpenContext(Operation(), OPTIONS, {}))
+    states = {key: domain.state(key) for key in (FOREIGN_HEAD, FOREIGN_TAIL)}
+    parts = [(key, part) for key, state in states.items() if state is not None for part in state.parts]
+
+    def target(octets: bytes) -> None:
+        which, found = (octets or b"\0")[0] % len(parts), {key: StoredForeign() for key in states}
+        for place, (key, part) in enumerate(parts):
+            found[key].store(attrs.evolve(part, octets=octets[1:]) if place == which else part)
+        write(Held.of(domain, found), CountingSink(), OpenContext(Operation(), (), {}))
+
+    fuzz([bytes((place,)) + part.octets for place, (_, part) in enumerate(parts)], seconds, target)
+    domain.close()
