@@ -70,6 +70,13 @@ class Group(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command, spell_out(command, rest, ctx.ensure_object(Session)) if command else rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises BrokenPipeError without a number where nobody reads: click would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise BrokenPipeError from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in ``--help``, without importing any."""
         session: Session = ctx.ensure_object(Session)

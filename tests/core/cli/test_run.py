@@ -20,7 +20,7 @@ from helpers import distributions
 from helpers.toy_commands import Commands, over_toys, redirect
 
 ODD = """
-import os, signal, click
+import errno, os, signal, click
 from domctx import Command, hookimpl
 from domctx.errors import RecordError
 
@@ -41,7 +41,7 @@ def odd(session, how):
     if how == "record":
         raise RecordError("a bad record", record="CPU[0]")
     if how == "pipe":
-        raise BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     if how == "text":
         return "text"
     if how.isdigit():
