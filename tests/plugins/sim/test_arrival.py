@@ -76,6 +76,13 @@ def test_flags_and_slots_that_are_dropped(saved: Saved, tmp_path: Path) -> None:
     assert told_of(saved.load(tmp_path / "copy")) == before
 
 
+def test_a_guest_that_suspended_itself_maps_nothing(saved: Saved, tmp_path: Path) -> None:
+    """A domain that suspended itself has no special mappings."""
+    saved.tables = attrs.evolve(saved.tables, suspension=None)
+    with pytest.raises(DomainError, match="a domain that suspended itself has given up all such"):
+        saved.load(tmp_path / "copy")
+
+
 def test_special_entries_are_judged(saved: Saved, tmp_path: Path) -> None:
     """What a special mapping asks for is judged by the machine as any entry is."""
     saved.tables = attrs.evolve(saved.tables, special=(attrs.evolve(SHARED, flags=0x123),))

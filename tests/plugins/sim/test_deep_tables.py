@@ -165,3 +165,11 @@ def test_the_m2p_needs_room_and_a_table_of_its_own(pae: Bare) -> None:
     pae.updates((pae.address(L3, 3), 0), (pae.address(L3, 2), pae.entry(L2, TABLE)))
     pae.updates((pae.address(L2, 430), pae.entry(L1, TABLE)))
     refused(pae, "an L2 table has no room for Xen's M2P: entry 430", (pae.address(L3, 3), pae.entry(L2, TABLE)))
+
+
+def test_a_table_that_is_damaged_behind_the_machines_back(four: Bare) -> None:
+    """Where of several uses a later one is refused, those before it are given back."""
+    four.command(Command.PIN_L3_TABLE, OTHER)
+    four.machine.table.clear(four.mfns[OTHER : OTHER + 1], FrameFlag.VALIDATED)
+    four.poke(OTHER, 1, 0x83)
+    refused(four, "an L3 entry sets PSE", (four.address(L3, 9), four.entry(OTHER, RO)))
