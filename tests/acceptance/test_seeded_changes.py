@@ -275,8 +275,8 @@ def test_state_gone(key: StateKey[Any], base: bytes, tmp_path: Path, capsys: Any
 
 @pytest.mark.parametrize("field", ["name", "command_line", "run_state", "vcpus", "hypervisor", "uuid"])
 def test_machine(field: str, base: bytes, tmp_path: Path, capsys: Any) -> None:
-    """A change of the machine's description is named by its field."""
+    """A change of the machine's description is named by its field; with what it was started does not count."""
     value: Any = (0, 1) if field == "vcpus" else "other"
     code, text = diff_says(tmp_path, base, image_of(states(), attrs.evolve(MACHINE, **{field: value})), capsys)
-    assert code == 1
+    assert code == (field != "command_line")
     assert f"machine.{field}" in text
