@@ -75,10 +75,10 @@ def _names(pid: int, mapped: Mapped) -> Iterator[str]:
     """The names under which the file may be opened."""
     if os.path.isabs(mapped.path):
         yield f"/proc/{pid}/root{mapped.path}"
-    yield f"/proc/{pid}/map_files/{mapped.start:x}-{mapped.stop:x}"
     with contextlib.suppress(OSError):
         for name in os.listdir(f"/proc/{pid}/fd"):
             link = f"/proc/{pid}/fd/{name}"
             with contextlib.suppress(OSError):
                 if os.readlink(link) == mapped.path:
                     yield link
+    yield f"/proc/{pid}/map_files/{mapped.start:x}-{mapped.stop:x}"  # only the superuser may

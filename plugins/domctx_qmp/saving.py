@@ -46,8 +46,8 @@ class Saving:
         self._undo = Settings()
         self._stream: TakenStream | TakenStanding | None = None
         self._stopped = 0.0
-        self._shared = shared_ram(monitor, told.blocks)
         self._guard = Guard(monitor.path)
+        self._shared = shared_ram(monitor, told.blocks)
         self._shared = shared_ram(monitor, told.blocks)
 
     def stop(self) -> None:

@@ -55,8 +55,3 @@ def settings_for_save(monitor: Monitor, wanted: Iterable[str]) -> tuple[Settings
 
 def _states(names: Iterable[str], states: Mapping[str, bool]) -> tuple[Mapping[str, Any], ...]:
     return tuple({"capability": name, "state": states[name]} for name in names)
-
-
-def can(monitor: Monitor, capability: str) -> bool:
-    """Whether QEMU knows a capability."""
-    return any(row["capability"] == capability for row in monitor.execute("query-migrate-capabilities"))

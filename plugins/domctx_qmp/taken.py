@@ -17,7 +17,7 @@ from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import CutError, StreamFile
 from domctx_qemu_stream.layout import IGNORE_SHARED
 from domctx_qemu_stream.located import is_ignored
-from domctx_qemu_stream.parts import VMDESC
+from domctx_qemu_stream.parts import COMMANDS, VMDESC
 from domctx_qemu_stream.passing import KeptStream, PassingStream
 from domctx_qemu_stream.plain import describe
 from domctx_qmp.migration import Outgoing
@@ -42,7 +42,7 @@ class TakenStream:
         self._kept = KeptStream(self._name)
         self._passing = PassingStream(self._file, self._kept)
         self._whole: QemuDomain | None = None
-        self._passed = self._closed = False
+        self._passed = self._done = self._closed = False
         self._opened: list[QemuDomain] = []
         try:
             self._outgoing.start()
@@ -69,8 +69,8 @@ class TakenStream:
 
     @property
     def sections(self) -> Sequence[DeviceSection]:
-        """The device sections: with their descriptions once the pages have been asked for."""
-        return (self.whole if self._passed else self.head).sections
+        """The device sections: with their descriptions once the pages have passed."""
+        return (self.whole if self._done else self.head).sections
 
     def batches(self, pages: int) -> Iterator[PageBatch]:
         """All pages, each once, as they arrive; the second time none. Raises DomctxError."""
@@ -87,11 +87,12 @@ class TakenStream:
                 yield from self._files[index].batches(index, pages)
             else:
                 raise DomainError(f"QEMU left out RAM block {block.name!r}, and no file has it", file=self._name)
+        self._done = True
 
     @property
     def tail(self) -> Sequence[ForeignPart]:
         """What stands behind the device sections, as far as it has passed: none before the pages have."""
-        state = self.whole.state(FOREIGN_TAIL) if self._passed else None
+        state = self.whole.state(FOREIGN_TAIL) if self._done else None
         parts = state.parts if state is not None else ()
         if not self._leaves_out:
             return parts
@@ -149,9 +150,12 @@ class TakenStream:
                 )
 
     def _compare(self, whole: QemuDomain) -> None:
-        """What was told before the pages must be what came behind them."""
+        """What was told before the pages must be what came behind them.
+
+        Commands may come later: a file that is loaded needs none of them.
+        """
         before, after = ({part.name: part.octets for part in each.head_parts()} for each in (self.head, whole))
-        different = [name for name in before | after if before.get(name) != after.get(name)]
+        different = [name for name in before | after if name != COMMANDS and before.get(name) != after.get(name)]
         if different or self.head.machine != whole.machine:
             raise StreamError(
                 "the stream is not what QEMU told of the standing machine",

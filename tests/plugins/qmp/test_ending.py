@@ -101,6 +101,16 @@ def test_a_full_disk_gives_the_guest_back(qemu: RealQemu, tmp_path: Path) -> Non
     runs_on(qemu)
 
 
+def test_a_migration_that_somebody_ends(qemu: RealQemu) -> None:
+    """Is told in QEMU's words; the guest runs on."""
+    with held(qemu) as process:
+        qemu.qmp("migrate_cancel")
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 6
+    assert b"QEMU's migration ended as 'cancelled'" in told
+    runs_on(qemu)
+
+
 def test_a_qemu_that_ends_is_told(qemu: RealQemu) -> None:
     """When QEMU ends in the middle of a save, that is an error, and the save does not wait for it."""
     with held(qemu) as process:
