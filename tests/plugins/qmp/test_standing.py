@@ -1,0 +1,98 @@
+"""Guests that are found standing, and taken without a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domctx.cli.run import run
+from domctx.errors import StreamError
+from domctx_qmp import standing
+from domctx_qmp.describe import machine_of
+from domctx_qmp.host import Mapped
+from domctx_qmp.monitor import Monitor
+from domctx_qmp.standing import TakenStanding, has_footers, private_ram
+from helpers.qemu_streams import TIMER, section
+from helpers.real_qemu import BARE, RealQemu
+
+SHARED = ("-object", "memory-backend-memfd,id=m0,size=16M,share=on", "-machine", "pc,memory-backend=m0")
+
+
+@pytest.fixture
+def qemu() -> Iterator[RealQemu]:
+    """A machine that stands, with shared memory and a video card."""
+    with RealQemu(*BARE, "-m", "16", "-S", *SHARED, "-device", "VGA") as qemu:
+        yield qemu.start()
+
+
+def test_private_blocks_that_are_mapped(qemu: RealQemu) -> None:
+    """Are read from QEMU's own memory; those that are not mapped are left out."""
+    with Monitor(str(qemu.socket)) as monitor:
+        blocks = machine_of(monitor).blocks
+        names = [block.name for block in blocks]
+        found = private_ram(monitor, blocks, dict.fromkeys((0,)))  # type: ignore[arg-type]
+        assert found is not None
+        bios = names.index("pc.bios")
+        assert bios in found
+        size = blocks[bios].size
+        octets = b"".join(batch.pages.tobytes() for batch in found[bios].batches(bios, 7))
+        assert octets == qemu.memory((1 << 32) - size, size)
+        assert "0000:00:02.0/vga.rom" not in [names[index] for index in found]
+        for file in found.values():
+            file.close()
+
+
+@pytest.mark.parametrize("broken", ["host_address", "process_ram"])
+def test_memory_that_cannot_be_read(
+    qemu: RealQemu, broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Then the guest is migrated after all, which is told; it never runs."""
+    monkeypatch.setattr(standing, broken, lambda *details: None)
+    assert run(["save", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 0
+    assert qemu.status() == "postmigrate"
+    told = capfd.readouterr().err
+    assert "the guest was found 'prelaunch' and is 'postmigrate' now: it never ran; cont continues it" in told
+
+
+def test_blocks_of_one_name(tmp_path: Path) -> None:
+    """Of two cards of one kind nobody knows which is which, so the guest is migrated."""
+    with RealQemu(*BARE, "-m", "16", *SHARED, "-device", "VGA", "-device", "secondary-vga") as qemu:
+        qemu.start()
+        while "vga.vram" not in qemu.hmp("info mtree -f"):
+            pass
+        qemu.qmp("stop")
+        with Monitor(str(qemu.socket)) as monitor:
+            assert private_ram(monitor, machine_of(monitor).blocks, {}) is None
+        assert run(["save", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 0
+        assert qemu.status() == "postmigrate"
+
+
+def test_memory_of_another_process(qemu: RealQemu) -> None:
+    """Where no process is known, nothing is read."""
+    with Monitor(str(qemu.socket)) as monitor:
+        monitor.pid = 0
+        assert private_ram(monitor, machine_of(monitor).blocks, {}) is None
+        block = machine_of(monitor).blocks[0]
+    assert standing.process_ram(0, block, 0, [Mapped(0, block.size, False, 0, 0, "")]) is None
+
+
+def test_the_id_of_the_ram_section(qemu: RealQemu) -> None:
+    """Is one that no device has."""
+    with Monitor(str(qemu.socket)) as monitor:
+        told = machine_of(monitor)
+    for used, expected in (((0, 1), 2), ((0, 1, 2, 3), 4), ((2, 7), 0)):
+        devices = b"".join(section(4, number, TIMER, "timer", instance=number) for number in used) + b"\0"
+        assert has_footers("x", devices)
+        taken = TakenStanding("x", devices, told, {}, {})
+        heads = taken.head.elements.heads
+        assert [int.from_bytes(head[1:5], "big") for head in heads] == [expected, *used]
+        assert taken.absent == [block.name for block in told.blocks]
+        taken.close()
+
+
+def test_sections_that_cannot_be_read() -> None:
+    """Are refused."""
+    with pytest.raises(StreamError, match="an element of a kind that is not known"):
+        has_footers("x", b"\x55")
