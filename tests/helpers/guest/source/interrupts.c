@@ -11,6 +11,8 @@
 #define SPURIOUS 0x0F0
 #define LVT_TIMER 0x320
 #define LVT_PIN0 0x350
+#define LVT_EXTERNAL 0x700 /* the 8259s tell the vector */
+#define LVT_MASKED 0x10000
 #define INITIAL_COUNT 0x380
 #define DIVIDE 0x3E0
 #define BUS_HERTZ 1000000000u
@@ -154,18 +156,21 @@ void interrupts_start(int local_timer)
     gate(FIRST_VECTOR, on_pit);
     gate(TIMER_VECTOR, on_local_timer);
     gate(DISK_VECTOR, on_disk_message);
-    if (has_feature(FEATURE_APIC)) {
-        mmio_write(LOCAL_APIC + SPURIOUS, 0x100 | SPURIOUS_VECTOR);
-        mmio_write(LOCAL_APIC + LVT_PIN0, local_timer ? 0x10000 : 0x700); /* the 8259s' line, to this processor */
-    }
+    /* First the 8259s: what they still ask for is taken back only while their line leads to this processor. */
     if (local_timer) {
         out8(MASTER + 1, 0xFF);
         out8(SLAVE + 1, 0xFF);
-        start_local_timer();
     } else {
         start_lines();
-        start_pit();
     }
+    if (has_feature(FEATURE_APIC)) {
+        mmio_write(LOCAL_APIC + SPURIOUS, 0x100 | SPURIOUS_VECTOR);
+        mmio_write(LOCAL_APIC + LVT_PIN0, local_timer ? LVT_MASKED : LVT_EXTERNAL);
+    }
+    if (local_timer)
+        start_local_timer();
+    else
+        start_pit();
     interrupts_on();
 }
 
