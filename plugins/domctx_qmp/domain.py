@@ -76,7 +76,8 @@ class LiveDomain:
 
     @functools.cached_property
     def _described(self) -> Machine:
-        return machine_of(self._monitor)
+        with self._monitor.understood():
+            return machine_of(self._monitor)
 
     def state(self, key: StateKey[T]) -> T | None:
         """The provider of a state, or None; what it gives can be had while the machine is paused."""
@@ -93,7 +94,8 @@ class LiveDomain:
 
     def pause(self) -> None:
         """Stop the guest. Raises DomainError where it is in a state that cannot be saved."""
-        saving = Saving(self._monitor, self._described, self._keeper, self._context.note)
+        with self._monitor.understood():
+            saving = Saving(self._monitor, self._described, self._keeper, self._context.note)
         self._saving = saving
         try:
             saving.stop()

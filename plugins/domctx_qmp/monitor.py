@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -102,6 +102,15 @@ class Monitor:
         self._client, self._listener = QMPClient("domctx"), EventListener()
         self._connect()
 
+    @contextlib.contextmanager
+    def understood(self) -> Iterator[None]:
+        """Answers of another shape than QEMU's, taken apart in the block, are told as a DomainError."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = "what listens there does not answer as QEMU does"
+            raise DomainError(message, file=self.name, got=repr(error)) from error
+
     def human(self, line: str) -> str:
         """Run a command of the human monitor; what it printed. Raises DomainError as ``execute``."""
         return str(self.execute("human-monitor-command", {"command-line": line}))
@@ -151,7 +160,7 @@ class Monitor:
 
     def _confirm(self) -> None:
         """The process that opened the socket may be another one than QEMU: that has the threads of the vCPUs."""
-        with contextlib.suppress(DomctxError):
+        with contextlib.suppress(DomctxError), self.understood():
             if all(os.path.exists(f"/proc/{self.pid}/task/{row['thread-id']}") for row in self._cpus()):
                 return
         self.pid = 0

@@ -6,11 +6,12 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx_qmp import monitor as room
 from domctx_qmp.monitor import Monitor
@@ -122,10 +123,10 @@ def test_somebody_else_listens(line: bytes, tmp_path: Path) -> None:
     thread.join()
 
 
-def test_another_process_than_qemu(tmp_path: Path) -> None:
-    """May have opened the socket: one that has no thread of a vCPU is not taken for QEMU."""
+def answering(path: Path, answers: Mapping[str, object]) -> threading.Thread:
+    """Somebody who speaks QMP to one client, and says the same whenever it is asked the same."""
     server = socket.socket(socket.AF_UNIX)
-    server.bind(str(tmp_path / "s"))
+    server.bind(str(path))
     server.listen()
 
     def answer() -> None:
@@ -133,16 +134,31 @@ def test_another_process_than_qemu(tmp_path: Path) -> None:
         link.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\n')
         while octets := link.recv(1 << 16):
             message = json.loads(octets)
-            found = [{"thread-id": 1}] if message["execute"] == "query-cpus-fast" else {}
+            found = answers.get(message["execute"], {})
             link.sendall(json.dumps({"return": found, "id": message.get("id")}).encode() + b"\n")
         link.close()
+        server.close()
 
     thread = threading.Thread(target=answer)
     thread.start()
+    return thread
+
+
+def test_another_process_than_qemu(tmp_path: Path) -> None:
+    """May have opened the socket: one that has no thread of a vCPU is not taken for QEMU."""
+    thread = answering(tmp_path / "s", {"query-cpus-fast": [{"thread-id": 1}]})
     with Monitor(str(tmp_path / "s")) as monitor:
         assert monitor.pid == 0
     thread.join()
-    server.close()
+
+
+@pytest.mark.parametrize("cpus", [[], [{}], "nonsense", 7])
+def test_answers_that_are_not_qemus(cpus: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Are told to be none, whatever they are."""
+    thread = answering(tmp_path / "s", {"query-cpus-fast": cpus})
+    assert run(["info", f"qmp:{tmp_path / 's'}"]) == 6
+    assert "what listens there does not answer as QEMU does" in capfd.readouterr().err
+    thread.join()
 
 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
