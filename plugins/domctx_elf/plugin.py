@@ -57,6 +57,7 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
 
 OPTIONS = (
     Option("kind", str, "qemu: as QEMU dumps its guests; xen: as Xen does", default="qemu", choices=("qemu", "xen")),
+    Option("paging", bool, "segments by linear addresses, of what vCPUs map (kind=qemu)", default=False),
 )
 
 

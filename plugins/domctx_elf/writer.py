@@ -15,7 +15,7 @@ from domctx_elf.headers import Placed, head, shape_of
 from domctx_elf.layout import EM_386, EM_X86_64, SCHEME
 from domctx_elf.notes import notes_of
 from domctx_elf.segments import Load, left_out, loads
-from domctx_memory.octets import pieces, without_contents
+from domctx_memory.octets import physical_reader, pieces, without_contents
 from domctx_x86.states import REGISTERS
 from domctx_x86.vcpu import NARROW
 from domctx_x86.walk import is_long
@@ -35,6 +35,10 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     vcpus = dict(told.vcpus) if told is not None else {}
     found = loads(memory, source.machine)
     placed = place(found)
+    if context.option("paging"):
+        from domctx_elf import mappings
+
+        placed = mappings.placed(vcpus.values(), physical_reader(memory), placed)
     long = any(is_long(registers) for registers in list(vcpus.values())[:1])
     notes = kept_notes(source) or notes_of(vcpus)
     machine = EM_X86_64 if long or (not vcpus and source.machine.architecture != NARROW) else EM_386

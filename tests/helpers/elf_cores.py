@@ -12,8 +12,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from domctx import options
+from domctx.api import StateKey
 from domctx.context import OpenContext, Operation
+from domctx.sinks import BytesSink
+from domctx.states import MEMORY
+from domctx.testing import StatesDomain
+from domctx_elf import writer
 from domctx_elf.plugin import domctx_formats
+from domctx_qemu_stream.vcpus import provide
+from domctx_x86.states import REGISTERS
+from helpers.qemu_corpus import opened
 
 SOURCE = Path(__file__).parent / "guest_long_mode.s"
 HEADER64, HEADER32 = "<4sBBB9sHHIQQQIHHHHHH", "<4sBBB9sHHIIIIIHHHHHH"
@@ -128,3 +136,20 @@ def pair(folder: Path, arguments: Sequence[str], boot: Path | None) -> Any:
         for paging, path in enumerate(dumps):
             qemu.qmp("dump-guest-memory", paging=bool(paging), protocol=f"file:{path}")
         return *dumps, qemu.save(folder / "vm.mig")
+
+
+def written(domain: StatesDomain, path: Path, operation: Operation | None = None, *given: str) -> Path:
+    """The domain as a core."""
+    sink = BytesSink()
+    writer.write(domain, sink, context("elf", operation, *given))
+    path.write_bytes(sink.octets)
+    return path
+
+
+def from_stream(stream: Path, goal: Path, *given: str) -> Path:
+    """The machine of a stream as a core."""
+    machine = opened(stream)
+    states: dict[StateKey[Any], Any] = {MEMORY: machine.state(MEMORY), REGISTERS: provide(machine)}
+    written(StatesDomain(machine.machine, states), goal, None, *given)
+    machine.close()
+    return goal

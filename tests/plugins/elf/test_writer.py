@@ -10,39 +10,18 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from domctx.api import Machine, Placement, RamBlock, StateKey
+from domctx.api import Machine, Placement, RamBlock
 from domctx.context import Operation
 from domctx.errors import DomainError
-from domctx.sinks import BytesSink
 from domctx.states import DEVICES, FOREIGN_HEAD, MEMORY, ForeignPart, PageBatch, PageKind
 from domctx.testing import StatesDomain
-from domctx_elf import writer
 from domctx_foreign import StoredForeign
-from domctx_qemu_stream.vcpus import provide
 from domctx_x86.states import REGISTERS
 from domctx_x86.vcpu import NARROW, WIDE, Registers
-from helpers.elf_cores import context, gdb, long_guest, pair, run, told, tool
+from helpers.elf_cores import from_stream, gdb, long_guest, pair, run, told, tool, written
 from helpers.memory import Pages, SourceMemory, block_of, machine_of, random_pages
-from helpers.qemu_corpus import opened
 
 PAGES = random_pages(4, 40, 4096)
-
-
-def written(domain: StatesDomain, path: Path, operation: Operation | None = None) -> Path:
-    """The domain as a core."""
-    sink = BytesSink()
-    writer.write(domain, sink, context(operation=operation))
-    path.write_bytes(sink.octets)
-    return path
-
-
-def from_stream(stream: Path, goal: Path) -> Path:
-    """The machine of a stream as a core."""
-    machine = opened(stream)
-    states: dict[StateKey[Any], Any] = {MEMORY: machine.state(MEMORY), REGISTERS: provide(machine)}
-    written(StatesDomain(machine.machine, states), goal)
-    machine.close()
-    return goal
 
 
 @pytest.fixture(scope="module")
