@@ -34,11 +34,11 @@ def canonicalise(pages: Pages, types: Types, pfns: Pfns, frame_map: FrameMap, *,
     refuse_deep_tables(types, pfns, paging, DomainError)
     result = pages
     for tables in guest_tables(pages, types, pfns, paging, frame_map.m2p_frame):
-        result = pages.copy() if result is pages else result
         _refuse_large_pages(tables, DomainError)
         frames = frame_map.pfn_of(tables.frames)
         tables.refuse(frames == NO_PFN, DomainError, "a present entry points to a frame that is not the domain's")
-        result[tables.rows] = tables.replace(tables.flags, frames)
+        tables.replace(tables.flags, frames)
+        result = tables.put_into(pages, result)
     return result
 
 
@@ -64,10 +64,9 @@ def localise(
     refuse_deep_tables(types, pfns, paging, RecordError)
     result = pages
     for tables in guest_tables(pages, types, pfns, paging):
-        result = pages.copy() if result is pages else result
         _check_entries(tables, all_types)
-        flags = tables.flags ^ tables.forbidden
-        result[tables.rows] = tables.replace(flags, p2m[tables.frames])
+        tables.replace(tables.flags ^ tables.forbidden if paging.clears else tables.flags, p2m[tables.frames])
+        result = tables.put_into(pages, result)
     return result
 
 
@@ -116,10 +115,12 @@ def _check_entries(tables: Tables, all_types: Types) -> None:
         RecordError,
         f"a present entry points past the domain's last page, 0x{len(all_types) - 1:08x}",
     )
-    targets = all_types[frames] & np.uint8(LEVEL_MASK)
+    targets = all_types[frames]
+    targets &= np.uint8(LEVEL_MASK)
     if tables.level == PageType.L1TAB:
-        writable = (tables.values & tables.values.dtype.type(PTE_RW)) != 0
-        bad = writable & (targets != PageType.NOTAB)
+        bad = targets != PageType.NOTAB
+        if bad.any():
+            bad &= (tables.values & tables.values.dtype.type(PTE_RW)) != 0
         tables.refuse(bad, RecordError, "a page table is mapped writable", "a guest may map its page tables read-only")
     else:
         bad = targets != tables.level - 1

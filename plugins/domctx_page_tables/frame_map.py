@@ -50,7 +50,7 @@ class FrameMap:
         view.flags.writeable = False
         return view
 
-    def pfn_of(self, mfns: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint32]:
+    def pfn_of(self, mfns: NDArray[np.integer[Any]]) -> NDArray[np.uint32]:
         """The PFN of every MFN; NO_PFN where the frame is not the domain's, whatever number it has."""
         if mfns.size and int(mfns.max()) >= len(self._m2p):
             inside = mfns < len(self._m2p)

@@ -35,12 +35,8 @@ class Tables:
     entries: Words
     present: NDArray[np.intp]
     values: Words
-
-    @property
-    def frames(self) -> Words:
-        """The frame numbers of the present entries."""
-        found: Words = (self.values & self._number(self.paging.frame_mask)) >> self._number(PAGE_SHIFT)
-        return found
+    frames: NDArray[np.int64]
+    """The frame numbers of the present entries; signed, since numpy indexes with them as they are."""
 
     @property
     def flags(self) -> Words:
@@ -52,11 +48,20 @@ class Tables:
         """The flags of the present entries that the hypervisor refuses."""
         return self.values & self._number(self.paging.forbidden[self.level - 1])
 
-    def replace(self, flags: Words, frames: NDArray[np.unsignedinteger[Any]]) -> Words:
-        """``entries`` with new flags and frames in the present ones; the same array, changed."""
-        addresses = frames.astype(self.values.dtype) << self._number(PAGE_SHIFT)
-        self.entries.reshape(-1)[self.present] = flags | addresses
-        return self.entries
+    def replace(self, flags: Words, frames: NDArray[np.unsignedinteger[Any]]) -> None:
+        """Put new flags and frames into the present ones of ``entries``."""
+        changed = frames.astype(self.values.dtype)
+        changed <<= self._number(PAGE_SHIFT)
+        changed |= flags
+        self.entries.reshape(-1)[self.present] = changed
+
+    def put_into(self, pages: Words, result: Words) -> Words:
+        """``entries`` in their rows of ``result``, which is ``pages`` until there is a copy of them."""
+        if len(self.rows) == len(pages):
+            return self.entries
+        result = pages.copy() if result is pages else result
+        result[self.rows] = self.entries
+        return result
 
     def _number(self, value: int) -> np.unsignedinteger[Any]:
         number: np.unsignedinteger[Any] = self.values.dtype.type(value)
@@ -98,8 +103,14 @@ def guest_tables(
             if level == paging.levels - 1 and paging.m2p_slot is not None and m2p_frame is not None:
                 _clear_m2p(entries, paging, paging.m2p_slot, m2p_frame)
             flat = entries.reshape(-1)
-            present = np.flatnonzero(flat & flat.dtype.type(PTE_PRESENT))
-            yield Tables(paging, level, rows, pfns[rows], entries, present, flat[present])
+            present = np.flatnonzero(flat.view(np.uint8)[:: paging.width] & np.uint8(PTE_PRESENT))
+            values = flat[present]
+            yield Tables(paging, level, rows, pfns[rows], entries, present, values, _frames(values, paging))
+
+
+def _frames(values: Words, paging: Paging) -> NDArray[np.int64]:
+    word = values.dtype.type
+    return ((values & word(paging.frame_mask)) >> word(PAGE_SHIFT)).astype(np.int64)
 
 
 def _clear_m2p(entries: Words, paging: Paging, slot: int, m2p_frame: int) -> None:
