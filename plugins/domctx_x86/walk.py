@@ -112,13 +112,16 @@ class Walker:
         """Octets from a linear address on; fewer where one is not mapped, or leads to what is no RAM."""
         found = []
         for span in self.spans(address, size):
-            for start in range(0, span.length, PAGE) if span.physical is not None else ():
-                try:
-                    found.append(self._read((span.physical or 0) + start, min(PAGE, span.length - start)))
-                except DomainError:  # a ROM or a device stands there
-                    return b"".join(found)
             if span.physical is None:
                 break
+            place, end = span.physical, span.physical + span.length
+            while place < end:
+                taken = min(end, (place & -PAGE) + PAGE) - place
+                try:
+                    found.append(self._read(place, taken))
+                except DomainError:  # a ROM or a device stands there
+                    return b"".join(found)
+                place += taken
         return b"".join(found)
 
     def _find(self, address: int) -> tuple[int | None, int]:

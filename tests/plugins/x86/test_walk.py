@@ -177,6 +177,7 @@ def test_reading_stops_where_there_is_no_ram() -> None:
     """A page that leads out of memory ends what is read, in the midst of a span."""
     tables = {PAGE: 2 * PAGE | 1, 2 * PAGE: 0xF000 | 1, 2 * PAGE + 4: 0x1_0000 | 1}
     assert len(Walker(registers(), Physical(4, tables).read).read(0, 0x2000)) == PAGE
+    assert len(Walker(registers(), Physical(4, tables).read).read(0xFF8, 16)) == 8
 
 
 def test_tables_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,3 +187,9 @@ def test_tables_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -
     walker = Walker(registers(), Physical(4, tables).read)
     assert [walker.translate(place) for place in (0, 1, 2)] == [0x5000, 0x5001, 0x5002]
     assert len(walker._tables) == 1
+
+
+def test_page_tables_that_are_no_ram() -> None:
+    """They map nothing."""
+    assert Walker(registers(cr3=0x10_0000), Physical(4, {}).read).translate(0) is None
+    assert Walker(registers(cr4=PAE, efer=LMA, cr3=0x10_0000), Physical(8, {}).read).read(0, 8) == b""
