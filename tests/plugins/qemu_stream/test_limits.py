@@ -28,6 +28,13 @@ def test_too_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "comes in too many parts" in problem_of(qs.written(tmp_path, octets))
 
 
+def test_a_beginning_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What sections other than RAM begin with is kept in memory: no stream has much of it."""
+    monkeypatch.setattr(sections, "MAX_SETUP", 7)
+    octets = qs.stream(qs.section(1, 5, qs.u64(2), "block", 0, 1), qs.section(3, 5, qs.u64(2)), qs.ending())
+    assert "section 'block' begins with too much; got 0x8 octets" in problem_of(qs.written(tmp_path, octets))
+
+
 def test_too_many_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More commands than are kept."""
     monkeypatch.setattr(sections, "MAX_SECTION", 100)

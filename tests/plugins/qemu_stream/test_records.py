@@ -72,6 +72,13 @@ def test_flat_records_have_no_names() -> None:
     assert found == qs.u64(PAGE | qs.DATA) + qs.pages(5) + qs.u64(2 * PAGE | qs.ZERO) + b"\0"
 
 
+def test_absent_pages_have_no_records() -> None:
+    """A piece without any page is empty, and does not name its block."""
+    records = Records(NAMES)
+    assert octets_of(records, batch_of(0, 0, [(PageKind.ABSENT, 0)])) == b""
+    assert octets_of(records, batch_of(0, 0, [(PageKind.ZERO, 0)])) == qs.fill(0, 0, NAMES[0])
+
+
 @pytest.mark.parametrize("kind", [PageKind.POPULATE, PageKind.BROKEN, PageKind.INVALID, PageKind.BASE])
 def test_kinds_that_qemu_has_not_are_refused(kind: PageKind) -> None:
     """The page and its kind are named."""

@@ -95,6 +95,15 @@ def test_devices_before_the_pages_are_pulled_first(tmp_path: Path) -> None:
         octets_of(Held.of(domain, {DEVICES: None}))
 
 
+def test_what_is_not_written_is_noted(tmp_path: Path) -> None:
+    """Commands of an image that only steered a migration are named."""
+    domain = opened(qs.written(tmp_path, qs.modern()))
+    context, sink = context_of("qemu"), BytesSink()
+    write(Held.of(domain, {FOREIGN_HEAD: head_with(domain, commands=qs.command(1))}), sink, context)
+    assert context._operation.notes == ["commands that only steer a migration are not written: OPEN_RETURN_PATH"]
+    assert sink.octets == qs.modern()
+
+
 def test_a_stream_of_devices_comes_back(tmp_path: Path) -> None:
     """A stream without RAM, and without a description."""
     octets = qs.stream(qs.configuration(), qs.section(4, 1, qs.TIMER, "timer"), qs.ending())
