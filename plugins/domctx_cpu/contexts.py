@@ -31,7 +31,8 @@ def body_of(context: VcpuContext) -> CpuBody:
     abi = abi_named(context.abi)
     if abi is None:
         known = ", ".join(ABI_NAMES.values())
-        raise DomainError("no CPU record holds contexts of this ABI", expected=known, got=repr(context.abi))
+        hint = "domctx registers shows the registers of any machine's vCPUs"
+        raise DomainError("no CPU record holds contexts of this ABI", expected=known, got=repr(context.abi), hint=hint)
     decode_context(context)
     return CpuBody(abi=abi.code, octets=context.octets)
 
