@@ -8,7 +8,6 @@ from typing import Final
 from domctx.api import Domain, Target
 from domctx.errors import DomctxError
 from domctx.schema import decode, size_of
-from domctx.states import FOREIGN_HEAD
 from domctx_elf.layout import (
     CORE_NAME,
     NT_PRSTATUS,
@@ -19,13 +18,12 @@ from domctx_elf.layout import (
     QEMU_NAME,
     QEMU_SEGMENTS,
     QEMU_TYPE,
-    SCHEME,
     Prstatus32,
     Prstatus64,
     QemuCpu,
 )
 from domctx_elf.notes import Note, named, parse
-from domctx_elf.writer import NOTES
+from domctx_elf.writer import kept_notes
 from domctx_x86.states import Decoded
 from domctx_x86.vcpu import NARROW, WIDE, Registers, Segment
 from domctx_x86.walk import CR4_PAE, LMA, PG
@@ -89,20 +87,9 @@ def _general(values: Mapping[str, int], architecture: str) -> dict[str, int]:
     return {name: value for name, value in values.items() if architecture == WIDE or not name[1:].isdigit()}
 
 
-def notes_of(domain: Domain | Target) -> list[Note]:
-    """The notes of a core, or of an image of one."""
-    state = domain.state(FOREIGN_HEAD)
-    octets = b"".join(
-        part.octets
-        for part in (state.parts if state is not None else ())
-        if (part.format, part.name) == (SCHEME, NOTES)
-    )
-    return list(parse(octets))
-
-
 def provide(domain: Domain | Target) -> CoreRegisters | None:
-    """The registers of a core's vCPUs; None where it has none."""
-    notes = notes_of(domain)
+    """The registers of a core's vCPUs, or of an image of one; None where there are none."""
+    notes = list(parse(kept_notes(domain)))
     found = CoreRegisters(notes, domain.machine.architecture) if notes and hasattr(domain, "machine") else None
     return found if found is not None and found.vcpus else None
 

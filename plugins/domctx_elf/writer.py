@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from domctx.api import Domain, FormatContext, Sink, StateKey
+from domctx.api import Domain, FormatContext, Sink, StateKey, Target
 from domctx.errors import DomainError
 from domctx.states import FOREIGN_HEAD, MEMORY, Memory
 from domctx_elf.headers import Placed, head, shape_of
@@ -71,11 +71,11 @@ def place(found: Sequence[Load]) -> list[Placed]:
     return [Placed(load.address, load.address, start, load.length) for load, start in zip(found, starts, strict=False)]
 
 
-def kept_notes(source: Domain) -> bytes:
-    """The notes of the core that the domain came from."""
+def kept_notes(source: Domain | Target, name: str = NOTES) -> bytes:
+    """The notes of the core that a domain came from; none where it did not come from one."""
     state = source.state(FOREIGN_HEAD)
     parts = state.parts if state is not None else ()
-    return b"".join(part.octets for part in parts if (part.format, part.name) == (SCHEME, NOTES))
+    return b"".join(part.octets for part in parts if (part.format, part.name) == (SCHEME, name))
 
 
 def tell(

@@ -18,7 +18,6 @@ from domctx_elf import xen_layout as xl
 from domctx_elf.layout import (
     EM_386,
     EM_X86_64,
-    SCHEME,
     SHT_NOTE,
     SHT_NULL,
     SHT_PROGBITS,
@@ -28,7 +27,7 @@ from domctx_elf.layout import (
 )
 from domctx_elf.notes import named, note, parse
 from domctx_elf.segments import Load, left_out, loads
-from domctx_elf.writer import put, settled, tell
+from domctx_elf.writer import kept_notes, put, settled, tell
 from domctx_elf.xen_contexts import contexts_of
 from domctx_elf.xen_domain import XEN_NOTES
 from domctx_elf.xen_layout import XenHeader, XenVersion
@@ -104,13 +103,7 @@ def head(parts: Sequence[Part], names: bytes, machine: int) -> bytes:
 
 def _notes(source: Domain, paravirtual: bool, vcpus: int, pages: int) -> bytes:
     """The notes; which Xen it was is told where the domain came from a Xen core."""
-    state = source.state(FOREIGN_HEAD)
-    kept = b"".join(
-        part.octets
-        for part in (state.parts if state is not None else ())
-        if (part.format, part.name) == (SCHEME, XEN_NOTES)
-    )
-    versions = [each.octets for each in named(parse(kept), xl.OWNER, xl.NT_VERSION)]
+    versions = [each.octets for each in named(parse(kept_notes(source, XEN_NOTES)), xl.OWNER, xl.NT_VERSION)]
     magic = xl.MAGIC_PV if paravirtual else xl.MAGIC_HVM
     return b"".join(
         [
