@@ -15,6 +15,7 @@ from domctx.errors import DomainError
 from domctx.schema import encode
 from domctx.states import GdtContext, PageTablesContext, PageType, SpecialMapping
 from domctx_cpu.contexts import with_gdt
+from domctx_gdt.frames import check as check_gdt
 from domctx_page_tables import check_frame_list, localise
 from domctx_sim import resume, today
 from domctx_sim.arrays import Numbers, PageTypes, Words
@@ -52,6 +53,7 @@ class Arrival:
         """
         cpu = with_gdt(self.cpu, self.gdt.frames, self.gdt.entries)
         processor_of(self.home.platform).check(cpu, self.types)
+        check_gdt(self.gdt)
         check_frame_list(self.page_tables.frame_list, self.types, paging=self.home.platform.paging)
         self._localise()
         self._map_special()

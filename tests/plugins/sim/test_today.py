@@ -265,6 +265,7 @@ def test_a_gdt_is_in_ordinary_pages_and_below_xens_entries(tmp_path: Path) -> No
     for frames, entries, message in (
         (tuple(range(1, 16)), 7169, "too many entries in the GDT; expected at most 7168"),
         ((table,), 5, r"gdt_frames\[0\] names PFN .* which is a page table"),
+        ((1300,), 0, "the GDT has the wrong number of frames"),
     ):
         found.gdt = attrs.evolve(found.gdt, frames=frames, entries=entries)
         with pytest.raises(DomctxError, match=message):
