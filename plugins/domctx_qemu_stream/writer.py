@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from domctx.api import Domain, FormatContext, Sink
+from collections.abc import Collection, Sequence
+
+from domctx.api import Domain, FormatContext, RamBlock, Sink
 from domctx.errors import DomainError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, Foreign, Memory, PageKind
 from domctx_qemu_stream.compose import Composer
 from domctx_qemu_stream.heads import ELSEWHERE, NEVER
 from domctx_qemu_stream.layout import PAGE_SIZE, SCHEME
-from domctx_qemu_stream.parts import BEHIND
+from domctx_qemu_stream.parts import ADDRESSES, BEHIND
 
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
@@ -23,9 +25,12 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 def compose(source: Domain, sink: Sink, context: FormatContext) -> None:
     """The stream itself, up to its last octet."""
     memory = source.state(MEMORY)
-    shared = _absent(source, memory) if memory is not None else frozenset()
+    head = head_of(source).parts
     blocks = memory.blocks if memory is not None else ()
-    composer = Composer(sink, blocks, head_of(source).parts, shared=shared)
+    absent = _absent(source, memory) if memory is not None else frozenset()
+    own = frozenset() if any(part.name == ADDRESSES for part in head) else absent & _unmapped(blocks)
+    shared = absent - own
+    composer = Composer(sink, blocks, head, shared=shared)
     for note in composer.notes:
         context.note(note)
     if shared:
@@ -33,9 +38,11 @@ def compose(source: Domain, sink: Sink, context: FormatContext) -> None:
         context.note(
             f"{names}: not in the stream; QEMU must have these pages in shared memory, and x-ignore-shared set"
         )
+    if own:
+        context.note(f"{', '.join(sorted(own))}: not in the stream; QEMU makes what is not mapped when it starts")
     _early(source, composer)
     if memory is not None:
-        _pages(memory, composer, context)
+        _pages(memory, composer, context, own)
     devices, tail = source.state(DEVICES), source.state(FOREIGN_TAIL)
     for section in devices.sections[composer.early :] if devices is not None else ():
         composer.device(section)
@@ -69,7 +76,14 @@ def _early(source: Domain, composer: Composer) -> None:
             composer.device(section)
 
 
-def _pages(memory: Memory, composer: Composer, context: FormatContext) -> None:
+def _unmapped(blocks: Sequence[RamBlock]) -> frozenset[str]:
+    """The blocks that no guest sees: firmware tables and such, which QEMU makes itself."""
+    return frozenset(block.name for block in blocks if not block.placements)
+
+
+def _pages(memory: Memory, composer: Composer, context: FormatContext, own: Collection[str]) -> None:
+    """Write all pages but the absent ones of ``own`` blocks."""
     for batch in memory.batches():
-        composer.pages(batch)
+        if memory.blocks[batch.block].name not in own or (batch.kinds != PageKind.ABSENT).any():
+            composer.pages(batch)
         context.progress(batch.count * PAGE_SIZE)

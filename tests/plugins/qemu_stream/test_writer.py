@@ -5,13 +5,14 @@ from __future__ import annotations
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.api import Machine
 from domctx.errors import DomainError
 from domctx.sinks import BytesSink
-from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
+from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PageBatch, PageKind
 from domctx_qemu_stream.writer import write
 from helpers import qemu_streams as qs
 from helpers.qemu_corpus import memory_of, opened
@@ -93,6 +94,29 @@ def test_devices_before_the_pages_are_pulled_first(tmp_path: Path) -> None:
     domain = opened(qs.written(tmp_path, octets))
     with pytest.raises(DomainError, match="stands before the pages"):
         octets_of(Held.of(domain, {DEVICES: None}))
+
+
+def test_blocks_that_no_guest_sees_may_be_absent(tmp_path: Path) -> None:
+    """QEMU makes them when it starts: no page of theirs is written, and that is noted; of mapped ones none may lack."""
+    domain = opened(qs.written(tmp_path, qs.modern()))
+    memory = domain.state(MEMORY)
+    assert memory is not None
+
+    def lacking(name: str) -> types.SimpleNamespace:
+        def read(block: int, first: int, count: int) -> PageBatch:
+            if memory.blocks[block].name != name:
+                return memory.read(block, first, count)
+            return PageBatch(block, first, np.full(count, PageKind.ABSENT, np.uint8), np.empty((0, PAGE), np.uint8))
+
+        batches = [read(index, 0, block.pages) for index, block in enumerate(memory.blocks)]
+        return types.SimpleNamespace(blocks=memory.blocks, read=read, batches=lambda: iter(batches))
+
+    context, sink = context_of("qemu"), BytesSink()
+    write(Held.of(domain, {MEMORY: lacking("pc.rom")}), sink, context)
+    assert sink.octets == qs.modern().replace(qs.data(0, qs.pages(3), "pc.rom") + qs.fill(1), b"")
+    assert context._operation.notes == ["pc.rom: not in the stream; QEMU makes what is not mapped when it starts"]
+    with pytest.raises(DomainError, match=r"RAM block 'pc\.ram' is absent"):
+        octets_of(Held.of(domain, {MEMORY: lacking("pc.ram")}))
 
 
 def test_what_is_not_written_is_noted(tmp_path: Path) -> None:
