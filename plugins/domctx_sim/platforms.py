@@ -63,11 +63,21 @@ TWO_LEVEL: Final = Platform(
 )
 """Xen of spring 2004 on i386: 4 GiB."""
 
-_TODAY: Final = {"hypervisor": "xen", "frames": 1 << 22, "max_name": 256, "max_cmdline": 1024, "gdt_entries": 7168}
-"""16 GiB, so that most frames lie beyond what 32 bits can address; the rest from formats/xen.md 4.5 and 4.6."""
+FOUR_LEVEL: Final = Platform(
+    name="4-level",
+    paging=X86_64_4LEVEL,
+    abi="xen-x86_64",
+    architecture="x86_64",
+    hypervisor="xen",
+    frames=1 << 22,
+    max_name=256,
+    max_cmdline=1024,
+    gdt_entries=7168,
+)
+"""Today's Xen under a 64-bit guest (formats/xen.md 4.5, 4.6): 16 GiB, so that most frames lie beyond 32 bits."""
 
-PAE_TODAY: Final = Platform(name="pae", paging=PAE, abi="xen-x86_32", architecture="i386", **_TODAY)  # type: ignore[arg-type]  # values of two types
-FOUR_LEVEL: Final = Platform(name="4-level", paging=X86_64_4LEVEL, abi="xen-x86_64", architecture="x86_64", **_TODAY)  # type: ignore[arg-type]  # values of two types
+PAE_TODAY: Final = attrs.evolve(FOUR_LEVEL, name="pae", paging=PAE, abi="xen-x86_32", architecture="i386")
+"""The same under a 32-bit guest."""
 
 PLATFORMS: Final = (TWO_LEVEL, PAE_TODAY, FOUR_LEVEL)
 NAMES: Final = tuple(platform.name for platform in PLATFORMS)

@@ -26,7 +26,7 @@ LIMIT: Final = 1 << 30
 @options.force
 @click.pass_obj
 def command(session: Session, payload: Path, load_address: str, output: Path, packed: bool, force: bool) -> None:
-    """Wrap PAYLOAD, a flat i386 binary that is entered at its first octet, as a XenGuest image."""
+    """Wrap PAYLOAD, a flat binary that is entered at its first octet, as a XenGuest image."""
     octets = read_limited(payload, LIMIT)
     if len(octets) > LIMIT:
         raise UsageError("the flat binary is larger than any guest", file=str(payload), expected="at most 1 GiB")
