@@ -17,6 +17,8 @@ from domctx_qmp import guardian
 
 START: Final = 20.0
 """Seconds in which the guardian starts."""
+END: Final = 2.0
+"""Seconds in which it ends when it is released; nobody waits longer."""
 
 
 class Guard:
@@ -44,7 +46,11 @@ class Guard:
     def release(self) -> None:
         """There is nothing left to do; the guardian ends."""
         self._write(json.dumps(guardian.RELEASED))
-        self.leave()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END)
 
     def leave(self) -> None:
         """Let go without a word: the guardian does what is left to do."""
