@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
 
 from domctx.errors import StreamError
-from domctx.schema import decode, size_of
+from domctx.schema import size_of
 from domctx_xen.files import StreamFile
 from domctx_xen.layout import PAGE_SIZE, PAGE_TYPES, PFN_BITS, TYPE_BITS, Counted
 from domctx_xen.runs import Runs, carries, runs_of
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEAD: Final = size_of(Counted)
+COUNTED: Final = struct.Struct("<II")
+"""A ``layout.Counted``; there may be a hundred thousand of them."""
 MAX_PFN: Final = (1 << 40) - 1
 """The last page that an x86 machine can have: 4 PiB."""
 SLICE: Final = 1 << 18
@@ -58,17 +61,17 @@ class PageData:
         """Take the record whose body stands at ``body``. Raises StreamError."""
         if length < HEAD:
             raise _wrong_length(body, f"at least 0x{HEAD:08x}", length)
-        head = decode(Counted, self._file.take(body, HEAD, "a PAGE_DATA record"))
-        if not head.count:
+        count, reserved = COUNTED.unpack(self._file.take(body, HEAD, "a PAGE_DATA record"))
+        if not count:
             raise StreamError("a PAGE_DATA record of no page", offset=body, expected="at least 1", got=0)
-        data_at = body + HEAD + 8 * head.count
+        data_at = body + HEAD + 8 * count
         room = body + length - data_at
-        if room < 0 or room % PAGE_SIZE or room // PAGE_SIZE > head.count:
-            raise _wrong_length(body, f"0x{HEAD + 8 * head.count:08x} and 0x1000 for each page with octets", length)
-        if head.reserved and self.reserved is None:
+        if room < 0 or room % PAGE_SIZE or room // PAGE_SIZE > count:
+            raise _wrong_length(body, f"0x{HEAD + 8 * count:08x} and 0x1000 for each page with octets", length)
+        if reserved and self.reserved is None:
             self.reserved = body + 4
         self.records += 1
-        self._split(body + HEAD, head.count, data_at, room // PAGE_SIZE)
+        self._split(body + HEAD, count, data_at, room // PAGE_SIZE)
 
     def _split(self, at: int, count: int, data_at: int, rows: int) -> None:
         for start in range(0, count, SLICE):

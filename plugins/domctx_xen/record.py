@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 import attrs
@@ -19,13 +20,14 @@ from domctx_xen.layout import (
     RECORD_HEADER,
     VCPU_RECORDS,
     EmulatorHead,
-    RecordHeader,
     VcpuHead,
     libxc_name,
     libxl_name,
     padded,
 )
 
+HEADER: Final = struct.Struct("<II")
+"""A ``layout.RecordHeader``; there may be a hundred thousand of them."""
 Key = tuple[bool, int, int]
 """Whether it is libxl's, its type, and which of that type: a vCPU, an emulator, or its place among its likes."""
 HEAD: Final = size_of(VcpuHead)
@@ -64,15 +66,15 @@ class Element:
 
 def read_element(file: StreamFile, offset: int, *, libxl: bool) -> Element:
     """The record at ``offset``. Raises CutError where it is cut, StreamError where it is too long."""
-    header = decode(RecordHeader, file.take(offset, RECORD_HEADER, "the header of a record"))
-    element = Element(libxl, header.type, offset, header.length)
-    most = 0 if header.type in (LIBXL_EMPTY if libxl else EMPTY) else MAX_BODY
-    if header.length > most:
+    code, length = HEADER.unpack(file.take(offset, RECORD_HEADER, "the header of a record"))
+    element = Element(libxl, code, offset, length)
+    most = 0 if code in (LIBXL_EMPTY if libxl else EMPTY) else MAX_BODY
+    if length > most:
         raise StreamError(
             f"a record {element.name} is too long",
             offset=offset + 4,
             expected=f"at most 0x{most:08x}",
-            got=f"0x{header.length:08x}",
+            got=f"0x{length:08x}",
         )
     if element.end > file.size:
         raise CutError(f"the stream ends early, in a record {element.name}", offset=file.size)

@@ -17,8 +17,12 @@ from domctx_xen.layout import BROKEN, PAGE_SIZE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIMIT: Final = 1 << 22
-"""Runs that are kept: a hundred million octets of index, for 16 GiB at their most fragmented."""
+LIMIT: Final = 1 << 21
+"""Runs that are kept: fifty million octets of index, for 8 GiB at their most fragmented."""
+PENDING: Final = 1 << 19
+"""Runs that are gathered before they are settled."""
+SPAN: Final = 1 << 23
+"""Pages, of 32 GiB, up to which overlapping runs are painted page by page; of more by the edges of runs."""
 STEP: Final = 1 << 20
 """Places that are painted at once."""
 NONE: Final = -1
@@ -90,7 +94,7 @@ class Runs:
     def __init__(self) -> None:
         self._parts: list[Columns] = []
         self._kept: Columns = no_runs()
-        self._count = 0
+        self._count = self._settled = self._again = 0
         self.repeated = 0
         """Pages that were told again, as far as runs were settled."""
 
@@ -101,16 +105,18 @@ class Runs:
         """Note runs. Raises UnsupportedError where there are too many."""
         self._parts.append(found)
         self._count += len(found)
-        if len(self) > LIMIT:
+        if self._count > self._settled + PENDING:
             self._compact()
 
     def keep(self) -> None:
         """Everything that came so far counts."""
-        self._kept, self._parts, self._count = joined([self._kept, *self._parts]), [], 0
+        self._kept = joined([self._kept, *self._parts])
+        self.repeated += self._again
+        self.drop()
 
     def drop(self) -> None:
         """What came since ``keep`` does not count."""
-        self._parts, self._count = [], 0
+        self._parts, self._count, self._settled, self._again = [], 0, 0, 0
 
     def settle(self) -> Columns:
         """The runs that were kept as they count: ascending, none overlapping."""
@@ -121,11 +127,13 @@ class Runs:
 
     def _compact(self) -> None:
         self.settle()
-        later = settled(joined(self._parts))
-        self._parts, self._count = [later], len(later)
-        if len(self) > LIMIT // 2:
+        gathered = joined(self._parts)
+        later = settled(gathered)
+        self._again += _pages(gathered) - _pages(later)
+        self._parts, self._count, self._settled = [later], len(later), len(later)
+        if len(self) > LIMIT:
             hint = "save the domain again with xl save: a live migration sends pages in no order"
-            raise UnsupportedError(f"the pages come in more than {LIMIT // 2} runs", hint=hint)
+            raise UnsupportedError(f"the pages come in more than {LIMIT} runs", hint=hint)
 
 
 def _pages(runs: Columns) -> int:
@@ -134,26 +142,41 @@ def _pages(runs: Columns) -> int:
 
 def settled(runs: Columns) -> Columns:
     """Runs as they count: ascending, none overlapping, the last of them where they do."""
-    order = np.argsort(runs.firsts, kind="stable")
-    found = runs.take(order)
-    if (found.ends[:-1] > found.firsts[1:]).any():
-        found = _resolved(runs)
-    return _merged(found)
+    if (runs.ends[:-1] <= runs.firsts[1:]).all():
+        return _merged(runs)
+    low, high = int(runs.firsts.min()), int(runs.ends.max())
+    return _merged(_by_page(runs, low, high) if high - low <= SPAN else _by_edge(runs))
 
 
-def _resolved(runs: Columns) -> Columns:
+def _by_page(runs: Columns, low: int, high: int) -> Columns:
+    """Let each page belong to the last run that covers it."""
+    owner = np.full(high - low, NONE, np.int32)
+    _paint(owner, runs.firsts - low, runs.ends - low)
+    starts = np.flatnonzero(np.diff(owner, prepend=NONE - 1))
+    stops = np.append(starts[1:], len(owner))
+    told = owner[starts] != NONE
+    return _pieces(runs, owner[starts[told]], starts[told] + low, stops[told] + low)
+
+
+def _by_edge(runs: Columns) -> Columns:
     """Cut the PFNs where runs begin and end, and let each piece belong to the last run that covers it."""
-    edges = np.unique(np.concatenate((runs.firsts, runs.ends)))
-    owner = np.full(len(edges), NONE, np.int64)
-    _paint(owner, np.searchsorted(edges, runs.firsts), np.searchsorted(edges, runs.ends))
-    pieces = np.flatnonzero(owner != NONE)
-    owners = owner[pieces]
-    found = runs.take(owners)
-    into = np.where(carries(found.types), (edges[pieces] - found.firsts) * PAGE_SIZE, 0)
-    return Columns(edges[pieces], edges[pieces + 1] - edges[pieces], found.offsets + into, found.types)
+    edges, places = np.unique(np.concatenate((runs.firsts, runs.ends)), return_inverse=True)
+    owner = np.full(len(edges), NONE, np.int32)
+    _paint(owner, places[: len(runs)], places[len(runs) :])
+    told = np.flatnonzero(owner != NONE)
+    return _pieces(runs, owner[told], edges[told], edges[told + 1])
 
 
-def _paint(owner: NDArray[np.int64], lows: NDArray[np.intp], highs: NDArray[np.intp]) -> None:
+def _pieces(
+    runs: Columns, owners: NDArray[np.int32], firsts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> Columns:
+    """Pieces of runs: of run ``owners[i]`` the pages ``firsts[i]`` to ``stops[i]``."""
+    types = runs.types[owners]
+    into = np.where(carries(types), (firsts - runs.firsts[owners]) * PAGE_SIZE, 0)
+    return Columns(firsts, stops - firsts, runs.offsets[owners] + into, types)
+
+
+def _paint(owner: NDArray[np.int32], lows: NDArray[np.intp], highs: NDArray[np.intp]) -> None:
     """Put the number of each run, in order, into ``owner[low:high]``."""
     sizes = highs - lows
     done = np.cumsum(sizes)
@@ -177,6 +200,8 @@ def _merged(runs: Columns) -> Columns:
     step = np.where(carries(runs.types), runs.counts * PAGE_SIZE, 0)
     goes_on = (runs.firsts[1:] == runs.ends[:-1]) & (runs.types[1:] == runs.types[:-1])
     goes_on &= np.diff(runs.offsets) == step[:-1]
+    if not goes_on.any():
+        return runs
     starts = np.concatenate((np.zeros(1, np.intp), np.flatnonzero(~goes_on) + 1))
     found = runs.take(starts)
     lasts = np.concatenate((starts[1:] - 1, np.full(1, len(runs) - 1)))

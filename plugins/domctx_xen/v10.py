@@ -14,7 +14,7 @@ from domctx.states import SharedInfoContext, TscContext
 from domctx.stream import StreamReader, StreamWriter
 from domctx.wire import START_BODY, TYPE_END, TYPE_START, XEN_VERSION, check_version, unpack_start
 from domctx_clock.layout import POSTED_TAIL
-from domctx_clock.plugin import body_of, tsc_info
+from domctx_clock.records import body_of, tsc_info
 from domctx_shared_info.layout import SharedInfoBody
 from domctx_shared_info.pages import record_body, take_over
 

@@ -73,12 +73,13 @@ class Walk:
             self.pages.flush()
         except (StreamError, UnsupportedError) as earlier:
             error = earlier
-        self.pages.runs.drop()
-        self.p2m.drop()
         if self.checkpoints:
             self.lost = error
+            self.pages.runs.drop()
+            self.p2m.drop()
         else:
             self.problem = error
+            self.pages.runs.keep()  # what there is of it can be told
 
     def _walk(self) -> None:
         if self.heads.libxl is not None:

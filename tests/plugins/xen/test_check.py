@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import pytest
 
 from helpers import xen_streams as xs
-from helpers.xen_streams import OPTIONAL, Bit, Bits, made, record
+from helpers.xen_streams import OPTIONAL, Bits, record
 from helpers.xen_verdicts import verdict_of
 
-
-def emulated(*records: Bits) -> list[Bits]:
-    """An HVM guest in a libxl stream with other records of libxl."""
-    return xs.libxl(xs.hvm(), *records)
-
-
-def hvm_with(*records: Bits) -> list[Bits]:
-    """An HVM guest with other records before STATIC_DATA_END."""
-    return [xs.headers(2), *records, *xs.hvm()[3:]]
-
-
-def behind(*records: Bits) -> list[Bits]:
-    """An HVM guest with other records behind its own."""
-    return [*xs.hvm()[:-1], *records, xs.END]
-
-
-def reserved(place: int, stream: list[Bits]) -> list[Bits]:
-    """A stream with an octet set."""
-    octets = bytearray(made(*stream).octets)
-    octets[place] = 2
-    return [(Bit(bytes(octets)),)]
-
-
-def pv_head_with(*records: Bits) -> list[Bits]:
-    """A PV guest of other static records."""
-    return [*records, xs.memory(8), *xs.vcpus(8), xs.END]
-
-
-EMULATOR = struct.pack("<II", 2, 0)
 WRONG: dict[str, tuple[list[Bits], str]] = {
-    "options of libxl": (reserved(14, emulated()), "the options of libxl: octets that must be zero"),
-    "options of libxc": (reserved(17, xs.hvm()), "the options of libxc: octets"),
-    "image header": (reserved(20, xs.hvm()), "the image header: octets"),
-    "domain header": (reserved(30, xs.hvm()), "the domain header: octets"),
-    "padding": (behind(record(OPTIONAL | 1, b"abc", padding=b"\0\0\0\0\1")), "padding of record 0x80000001: octets"),
-    "page word": ([*xs.hvm()[:4], xs.page_data((1 | 1 << 55, xs.page(1))), *xs.hvm()[5:]], "PAGE_DATA record: octets"),
-    "TSC": ([*xs.hvm()[:5], record(8, bytes(20), b"\1\0\0\0"), *xs.hvm()[6:]], "X86_TSC_INFO: octets"),
-    "CPUID policy": (hvm_with(record(0x11, bytes(25))), "X86_CPUID_POLICY: the entries do not fill"),
-    "no CPUID policy": (hvm_with(record(0x11)), "X86_CPUID_POLICY: the entries do not fill"),
-    "MSR policy": (hvm_with(record(0x12, bytes(17))), "X86_MSR_POLICY: the entries do not fill"),
-    "MSR flags": (hvm_with(record(0x12, bytes(20) + b"\1" + bytes(11))), "entry 1 has flags that are not known"),
-    "emulator": (emulated(record(3, struct.pack("<II", 7, 0))), "an emulator that is not known"),
-    "no NUL": (emulated(record(2, EMULATOR, b"key\0value")), "has no NUL behind it"),
-    "no value": (emulated(record(2, EMULATOR, b"key\0value\0key\0")), "a key has no value"),
-    "emulator of PV": (xs.libxl(xs.pv(), xs.emulator_context()), "a paravirtualised guest has no emulator"),
-    "policies in version 2": ([xs.headers(2, 2), xs.policies()[0], *xs.hvm(2)[1:]], "2 has no record X86_CPUID"),
-    "v10 in version 3": ([*xs.hvm()[:5], xs.domain_context(), *xs.hvm()[6:]], "version 3 has no record DOMAIN_CONTEXT"),
-    "TSC in version 4": ([xs.headers(2, 4), *xs.hvm()[1:]], "version 4 has no record X86_TSC_INFO"),
-    "toolstack": (behind(record(0x0B, b"abc")), "has no record TOOLSTACK"),
-    "no v10": ([xs.headers(2, 4), *xs.hvm()[1:5], *xs.hvm()[6:]], "no record DOMAIN_CONTEXT"),
-    "shared info first": (pv_head_with(xs.headers(1), xs.shared_info(), *xs.pv_head()[1:]), "SHARED_INFO stands"),
-    "P2M first": (pv_head_with(xs.headers(1), xs.pv_info(), xs.p2m_frames(), xs.STATIC_END), "STATIC_DATA_END"),
     "vCPUs": ([*xs.hvm()[:6], record(9, xs.hvm_context(0)), xs.END], "the stream holds no vCPU"),
     "configuration": (xs.xl(xs.hvm(), settings=b"{"), "xl's configuration is no JSON"),
 }

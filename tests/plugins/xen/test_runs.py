@@ -46,13 +46,16 @@ def test_runs_tell_the_same_pages(words: list[tuple[int, int]]) -> None:
     assert len(settled(found)) == len(found)
 
 
-@given(WORDS, st.integers(1, 30))
-def test_how_much_is_painted_at_once_does_not_show(words: list[tuple[int, int]], step: int) -> None:
-    """Small and large steps give the same runs."""
+@given(WORDS, st.integers(1, 30), st.sampled_from([0, 1 << 20]))
+def test_how_runs_are_painted_does_not_show(words: list[tuple[int, int]], step: int, span: int) -> None:
+    """Small and large steps, page by page and by the edges of runs, give the same."""
     whole = settled(columns(words))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "STEP", step)
-        assert pages(settled(columns(words))) == pages(whole)
+        patch.setattr(module, "SPAN", span)
+        found = settled(columns(words))
+    assert pages(found) == pages(whole)
+    assert len(found) == len(whole)
 
 
 def test_consecutive_pages_are_one_run() -> None:
@@ -80,6 +83,7 @@ def test_what_comes_behind_keep_can_be_dropped() -> None:
 def test_too_many_runs_are_joined_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats are settled when room runs out; what is still too much is refused, and says what to do."""
     monkeypatch.setattr(module, "LIMIT", 8)
+    monkeypatch.setattr(module, "PENDING", 4)
     found = Runs()
     for _ in range(20):
         found.add(columns([(0, 0), (2, 0xF)]))

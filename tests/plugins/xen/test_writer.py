@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import pytest
 
 from domctx.api import Domain, Machine, Placement, RamBlock, StateKey
@@ -25,8 +24,6 @@ from domctx.states import (
     SHARED_INFO,
     VCPUS,
     ForeignPart,
-    PageBatch,
-    PageKind,
     PageTablesContext,
     SharedInfoContext,
     SpecialMapping,
@@ -42,7 +39,6 @@ from domctx_memory.stored import StoredMemory
 from domctx_page_tables import StoredPageTables
 from domctx_qemu import StoredDevices
 from domctx_shared_info import StoredSharedInfo
-from domctx_xen.paged import page_data
 from domctx_xen.writer import write
 from helpers import xen_streams as xs
 from helpers.xen_streams import Bits, made, record
@@ -149,36 +145,6 @@ def test_a_p2m_of_several_records_goes_out_in_one(tmp_path: Path) -> None:
     static, behind = xs.pv_head()[:-1], [xs.memory(8), *xs.vcpus(8), xs.END]
     one = xs.p2m_frames(last=1023, frames=[3, 4])
     assert written(domain_of(tmp_path, *static, *frames, *behind)) == made(*static, one, *behind).octets
-
-
-def test_pages_of_every_kind(tmp_path: Path) -> None:
-    """Zeros and repeated octets are spelled out, absent pages not listed."""
-    kinds = [PageKind.ZERO, PageKind.FILL, PageKind.ABSENT, PageKind.DATA, PageKind.BROKEN, PageKind.POPULATE]
-    batch = PageBatch(
-        0,
-        8,
-        np.array([*kinds, PageKind.INVALID], np.uint8),
-        np.frombuffer(xs.page(3), np.uint8).reshape(1, 4096),
-        fills=np.array([7], np.uint8),
-    )
-    expected = xs.page_data(
-        (xs.entry(8), bytes(4096)),
-        (xs.entry(9), b"\7" * 4096),
-        (xs.entry(11), xs.page(3)),
-        (xs.entry(12, 0xD), None),
-        (xs.entry(13, 0xE), None),
-        (xs.entry(14, 0xF), None),
-    )
-    assert b"".join(bytes(piece) for piece in page_data([batch], None)) == made(expected).octets
-    absent = PageBatch(0, 0, np.full(3, PageKind.ABSENT, np.uint8), np.empty((0, 4096), np.uint8))
-    assert list(page_data([absent], None)) == []
-
-
-def test_pages_of_another_image_are_refused() -> None:
-    """What an incremental image leaves to its base is nowhere."""
-    batch = PageBatch(0, 4, np.array([0, PageKind.BASE], np.uint8), np.zeros((1, 4096), np.uint8))
-    with pytest.raises(DomainError, match="PFN 0x5 is BASE"):
-        list(page_data([batch], None))
 
 
 def test_what_no_stream_holds_is_told(tmp_path: Path) -> None:
