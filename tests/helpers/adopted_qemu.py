@@ -7,7 +7,6 @@ import os
 import re
 import select
 import shutil
-import shutil
 import signal
 from pathlib import Path
 
@@ -49,5 +48,4 @@ class AdoptedQemu(RealQemu):
                 select.select([process], [], [], PATIENCE)
             finally:
                 os.close(process)
-        shutil.rmtree(self._control.parent, ignore_errors=True)
         shutil.rmtree(self._control.parent, ignore_errors=True)
