@@ -13,6 +13,7 @@ from domctx.context import OpenContext, Operation
 from domctx.states import CLOCK, MEMORY, PAGE_TABLES
 from domctx_xen.domain import XenDomain, open_domain
 from helpers.xen_corpus import PAGE, STREAMS, XEN_TOOLS, XenCorpus, run, verify_stream_v2
+from helpers.xen_verdicts import verdict
 
 pytestmark = pytest.mark.corpus
 
@@ -128,3 +129,49 @@ def test_the_clock_is_the_one_that_the_verifier_prints(streams: XenCorpus) -> No
     assert clock.tsc is not None
     told = f"Mode {clock.tsc.mode}, {clock.tsc.khz} kHz, {clock.tsc.nsec} ns, incarnation {clock.tsc.incarnation}"
     assert told in streams.text("xen4.17-pv-mini-4MiB", "verify-stream-v2.txt")
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMS if "pv-" in name])
+def test_a_simulated_machine_takes_every_paravirtualised_guest(
+    name: str, streams: XenCorpus, tmp_path: Path
+) -> None:
+    """Localised into other frames and accepted; what comes back differs in what names frames of a machine alone."""
+    run("convert", streams.path(name), f"sim:{tmp_path / 'machine'}")
+    run("convert", f"sim:{tmp_path / 'machine'}", f"xen:{tmp_path / 'back.xl'}")
+    told = json.loads(run("diff", streams.path(name), tmp_path / "back.xl", "--json", code=1).splitlines()[0])
+    counted = [each for each in told["differences"] if each["counted"]]
+    assert {each["record"] for each in counted} == {"MEMORY"}
+    pages = sum(each["a"]["kinds"]["data"] for each in counted)
+    tables = opened(streams.path(name)).state(PAGE_TABLES)
+    assert tables is not None
+    assert tables.context is not None
+    assert pages <= len(tables.context.frame_list) + 3  # the P2M, the list of its frames, start_info, shared words
+
+
+def test_real_streams_that_are_cut_fall_short(streams: XenCorpus, tmp_path: Path) -> None:
+    """At the beginning of every record, and within it."""
+    name = "xen4.17-pv-mini-4MiB"
+    octets, path = streams.path(name).read_bytes(), tmp_path / "cut.xl"
+    for record in streams.check(name)["records"]:
+        for stop in (record["offset"], record["offset"] + 4, record["offset"] + 8 + record["length"] // 2):
+            if stop < len(octets):
+                path.write_bytes(octets[:stop])
+                assert verdict(path).problem is not None, hex(stop)
+
+
+def test_real_streams_that_are_flipped_fall_short_or_are_not_covered(streams: XenCorpus, tmp_path: Path) -> None:
+    """Every octet of every record's header but those of pages; what they break is found or lies where none looks."""
+    name = "xen4.17-hvm-seabios-16MiB"
+    octets, path = bytearray(streams.path(name).read_bytes()), tmp_path / "flipped.xl"
+    found = []
+    for number, record in enumerate(streams.check(name)["records"]):
+        if record["type"] == "PAGE_DATA":
+            continue
+        for place in range(record["offset"], record["offset"] + 8, 3):
+            flip = 1 << (number + place) % 8
+            octets[place] ^= flip
+            path.write_bytes(octets)
+            octets[place] ^= flip
+            found.append(verdict(path))
+    assert all(each.problem is not None or each.uncovered for each in found)
+    assert sum(each.problem is None for each in found) < len(found) // 4

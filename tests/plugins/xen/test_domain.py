@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from domctx.api import Placement
+from domctx.api import Placement, StateKey
 from domctx.errors import StreamError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
 from domctx_xen.vcpus import hvm_vcpus
@@ -58,7 +59,8 @@ def test_what_is_not_read_to_its_end_is_told_twice(tmp_path: Path) -> None:
     domain = opened(path, notes)
     assert "not read to its end" in notes[0]
     assert domain.machine.blocks[0].pages == 5
-    for key in (MEMORY, FOREIGN_HEAD, FOREIGN_TAIL):
+    keys: tuple[StateKey[Any], ...] = (MEMORY, FOREIGN_HEAD, FOREIGN_TAIL)
+    for key in keys:
         with pytest.raises(StreamError, match="ends early"):
             domain.state(key)
 
