@@ -173,6 +173,8 @@ class AttachedStates:
         self._providers = providers
         self._provided: dict[StateKey[Any], Any] = {}
         self._asking: set[StateKey[Any]] = set()
+        self.asked: set[StateKey[Any]] = set()
+        """The states that were asked for so far."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.domain, name)
@@ -182,6 +184,8 @@ class AttachedStates:
 
         None too where a state is being derived from others and they lead back to it.
         """
+        if not self._asking:  # what a derived state is made of has not been asked for
+            self.asked.add(key)
         own = self.domain.state(key)
         if own is not None or key in self._asking:
             return own

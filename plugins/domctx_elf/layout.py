@@ -10,10 +10,8 @@ from typing import Annotated, Final
 import attrs
 
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout
+from domctx_elf.names import MAGIC as MAGIC, RAW as RAW, SCHEME as SCHEME
 
-SCHEME: Final = "elf"
-RAW: Final = "raw"
-MAGIC: Final = b"\x7fELF"
 CLASS32, CLASS64 = 1, 2
 LITTLE: Final = 1
 CURRENT: Final = 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
-from domctx_elf.layout import MAGIC, RAW, SCHEME
+from domctx_elf.names import MAGIC, RAW, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
 
 

@@ -68,7 +68,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     found = [Load(extent) for extent in extents]
     blocks = {load.extent.block for load in found}
     names = [block.name for index, block in enumerate(memory.blocks) if index not in blocks and block.size]
-    tell(source, names, context, "a raw file holds memory", (MEMORY,))
+    tell(names, context)
     address = 0
     for load in found:
         for gap in range(address, load.address, len(ZEROS)):

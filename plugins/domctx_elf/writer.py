@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from domctx.api import Domain, FormatContext, Sink, StateKey, Target
+from domctx.api import Domain, FormatContext, Sink, Target
 from domctx.errors import DomainError
 from domctx.states import FOREIGN_HEAD, MEMORY, Memory
 from domctx_elf.headers import Placed, head, shape_of
@@ -22,7 +22,6 @@ from domctx_x86.walk import is_long
 
 NOTES: Final = "notes"
 """The foreign part in which the notes of a core are kept."""
-HELD: Final[frozenset[StateKey[Any]]] = frozenset((MEMORY, REGISTERS, FOREIGN_HEAD))
 
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
@@ -44,7 +43,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     machine = EM_X86_64 if long or (not vcpus and source.machine.architecture != NARROW) else EM_386
     if not vcpus and not notes:
         context.note("nothing tells of x86 vCPUs' registers: the core has none")
-    tell(source, left_out(memory, found), context)
+    tell(left_out(memory, found), context)
     sink.write(head(placed, notes, machine, shape_of(placed, long=long)))
     put(memory, found, sink, context)
 
@@ -78,20 +77,11 @@ def kept_notes(source: Domain | Target, name: str = NOTES) -> bytes:
     return b"".join(part.octets for part in parts if (part.format, part.name) == (SCHEME, name))
 
 
-def tell(
-    source: Domain,
-    blocks: Sequence[str],
-    context: FormatContext,
-    holds: str = "a core holds memory and registers",
-    held: Collection[StateKey[Any]] = HELD,
-) -> None:
-    """Say what is left behind: RAM ``blocks`` by name, and states of the domain's own that are not ``held``."""
+def tell(blocks: Sequence[str], context: FormatContext) -> None:
+    """Say which RAM ``blocks``, by name, are left behind."""
     if blocks:
         names = ", ".join(map(repr, blocks))
         context.note(f"RAM blocks that have no place in guest-physical memory are left behind: {names}")
-    others = [key.name for key in source.owned_states() if key not in held]
-    if others:
-        context.note(f"{holds}, nothing else of: {', '.join(others)}")
 
 
 def put(memory: Memory, found: Sequence[Load], sink: Sink, context: FormatContext) -> None:

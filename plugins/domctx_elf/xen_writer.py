@@ -6,13 +6,13 @@ Page tables of a paravirtualised guest hold PFNs, as in every saved state; so th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from domctx.api import Domain, FormatContext, Sink, StateKey
+from domctx.api import Domain, FormatContext, Sink
 from domctx.schema import encode, size_of
-from domctx.states import FOREIGN_HEAD, GDT, MEMORY, SHARED_INFO, VCPUS
+from domctx.states import SHARED_INFO
 from domctx_cpu.xen_layout import VcpuGuestContext32
 from domctx_elf import xen_layout as xl
 from domctx_elf.layout import (
@@ -35,7 +35,6 @@ from domctx_elf.xen_layout import XenHeader, XenVersion
 PAGE: Final = 4096
 STEP: Final = 1 << 18
 """Entries of the P2M that are made at a time."""
-HELD: Final[frozenset[StateKey[Any]]] = frozenset((MEMORY, FOREIGN_HEAD, VCPUS, GDT, SHARED_INFO))
 IDENT: Final = bytes((0, 1)).ljust(9, b"\0")
 """OS ABI 0, its version 1, as Xen's tools write them."""
 
@@ -67,7 +66,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     ]
     names = b"".join(b"\0" + name.encode() for name in ("", xl.NAMES, *(part.name for part in parts)))[1:] + b"\0"
     machine = EM_386 if len(contexts[0]) == size_of(VcpuGuestContext32) else EM_X86_64
-    tell(source, left_out(memory, found), context, held=HELD)
+    tell(left_out(memory, found), context)
     octets = b"".join([head(parts, names, machine), *pieces])
     sink.write(octets.ljust(-(-len(octets) // PAGE) * PAGE, b"\0"))
     put(memory, found, sink, context)

@@ -76,7 +76,8 @@ def _write(
     """Let a format pull the domain into a file, or into standard output."""
     plugin = session.registry.formats[format_.scheme][1]
     context = session.context(format_, operation)
-    whole = cast("Domain", session.registry.attach(domain))
+    attached = session.registry.attach(domain)
+    whole = cast("Domain", attached)
     domain.pause()
     try:
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
@@ -84,10 +85,13 @@ def _write(
                 sink = FileSink(session.stdout(), "standard output")
                 guard(lambda: write(whole, sink, context), [plugin])
                 sink.close()
-                return
-            with publish(out.location, force=operation.force) as file:
-                sink = FileSink(file.fileno(), out.location)
-                guard(lambda: write(whole, sink, context), [plugin])
-                sink.close()
+            else:
+                with publish(out.location, force=operation.force) as file:
+                    sink = FileSink(file.fileno(), out.location)
+                    guard(lambda: write(whole, sink, context), [plugin])
+                    sink.close()
+        left = ", ".join(key.name for key in domain.owned_states() if key not in attached.asked)
+        if left:
+            operation.note(f"{format_.scheme}: has no place for these states, they are left out: {left}")
     finally:
         domain.unpause()

@@ -35,6 +35,7 @@ def test_to_another_format(bare: Cli) -> None:
     assert ran.err.splitlines() == [
         "domctx: acme/mark is optional and unknown: left out",
         "domctx: only the notes are written",
+        "domctx: text: has no place for these states, they are left out: dial, lamps, bulk, toy_clock",
     ]
     assert bare.path("a.text").stat().st_mode & 0o777 == 0o600
 

@@ -120,10 +120,9 @@ def test_what_has_no_registers_is_noted(tmp_path: Path) -> None:
     domain = StatesDomain(Machine("m", WIDE), {MEMORY: memory, DEVICES: object()})
     core = told(written(domain, tmp_path / "x", operation))
     assert (core.machine, core.notes) == (62, b"")
-    assert operation.notes[:3] == [
+    assert operation.notes[:2] == [
         "nothing tells of x86 vCPUs' registers: the core has none",
         "RAM blocks that have no place in guest-physical memory are left behind: 'rom'",
-        "a core holds memory and registers, nothing else of: devices",
     ]
     with pytest.raises(DomainError, match="there is no memory in it"):
         written(StatesDomain(Machine("m", WIDE), {}), tmp_path / "y")
