@@ -1,4 +1,4 @@
-"""The geometry of i386 two-level page tables."""
+"""The geometry of page tables: i386 two-level, PAE and four-level."""
 
 from __future__ import annotations
 
@@ -39,3 +39,21 @@ def test_paging_is_found_by_width_and_levels() -> None:
     assert paging_of(8, 3) is PAE
     assert paging_of(8, 4) is X86_64_4LEVEL
     assert paging_of(4, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("paging", "address", "indexes"),
+    [(PAE, 0xF5801234, [1, 428, 3]), (X86_64_4LEVEL, 0xFFFF_8000_0000_3000, [3, 0, 0, 256])],
+)
+def test_xens_addresses_begin_at_its_slots(paging: Paging, address: int, indexes: list[int]) -> None:
+    """The slots that are Xen's translate the addresses that are Xen's (formats/xen.md 4.5)."""
+    assert [paging.index(address, level) for level in range(1, paging.levels + 1)] == indexes
+    assert address >= paging.hypervisor_start
+
+
+def test_an_entry_of_eight_octets_names_a_frame_in_its_middle() -> None:
+    """Bits 12 to 51 are the frame; all others, NX the highest, are flags."""
+    entry = 1 << 63 | 0x7FF << 52 | 0xAB_CDEF_0123 << 12 | 0x067
+    assert X86_64_4LEVEL.frame(entry) == 0xAB_CDEF_0123
+    assert entry & X86_64_4LEVEL.flags_mask == 1 << 63 | 0x7FF << 52 | 0x067
+    assert [paging.entry for paging in (I386_2LEVEL, PAE)] == ["<u4", "<u8"]
