@@ -24,7 +24,11 @@ MAX_PFN: Final = (1 << 40) - 1
 """The last page that an x86 machine can have: 4 PiB."""
 SLICE: Final = 1 << 18
 """Words of pages that are looked at together."""
+NO_PFN: Final = -1
+"""Less than any page."""
 KNOWN: Final = np.isin(np.arange(16), PAGE_TYPES)
+"""Which types there are."""
+KNOWN.flags.writeable = False
 
 
 @attrs.frozen(eq=False)
@@ -131,9 +135,6 @@ class PageData:
         odd = (words >> np.uint64(PFN_BITS)) & np.uint64(0xFF)
         if self.reserved is None and odd.any():
             self.reserved = place.of(int(np.argmax(odd != 0)))
-
-
-NO_PFN: Final = -1
 
 
 @attrs.frozen(eq=False)
