@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from domctx.later import imported, later as later
 from domctx.machine import Machine as Machine, Placement as Placement, RamBlock as RamBlock
 from domctx.protocols import (
     Buffer as Buffer,
@@ -136,8 +137,11 @@ class RecordType:
     version: int = 1
     readable_since: int = 1
     """The oldest reader version of this type that can read what we write."""
-    body: type[Any] | None = None
-    """The layout class of the body (``domctx.schema.layout``); None where a handler does it all."""
+    body: type[Any] | str | None = None
+    """The layout class of the body (``domctx.schema.layout``), or ``module:Class``, imported when it is first used.
+
+    None where a handler does it all.
+    """
     max_body: int = 16 << 20
     """Octets; longer bodies are refused before they are read."""
     exact_size: Callable[[Any, Context], int] | None = None
@@ -162,6 +166,11 @@ class RecordType:
     images: Images = Images.DOMCTX
     optional: bool = False
     """Written with bit 31: a reader that does not know the type skips it."""
+
+    @property
+    def layout(self) -> type[Any] | None:
+        """The layout class of the body; its module is imported where only its name was given."""
+        return imported(self.body) if isinstance(self.body, str) else self.body
 
 
 @attrs.frozen(kw_only=True)

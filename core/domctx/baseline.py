@@ -81,7 +81,7 @@ def _described(record_type: RecordType) -> JSON:
         "optional": record_type.optional,
         "images": [image.name for image in record_type.images],
         "upgrades": sorted(record_type.upgrades),
-        "body": None if record_type.body is None else description(record_type.body),
+        "body": None if record_type.layout is None else description(record_type.layout),
     }
 
 
@@ -141,11 +141,11 @@ def _chain_breaks(was: JSON, now: RecordType) -> Iterator[str]:
 def _body_breaks(was: JSON, now: RecordType) -> Iterator[str]:
     if was["body"] is None:
         return
-    if now.body is None:
+    if now.layout is None:
         yield "the type no longer declares its body: show, diff and the C header lose its fields"
         return
-    newest, version = description(now.body), was["version"]
-    for since in layout_of(now.body).versions:
+    newest, version = description(now.layout), was["version"]
+    for since in layout_of(now.layout).versions:
         if since > now.version:
             yield f"a field says since={since}, but the type's version is {now.version}"
     if now.version == version:
@@ -154,7 +154,7 @@ def _body_breaks(was: JSON, now: RecordType) -> Iterator[str]:
         )
         return
     if version not in now.upgrades:
-        as_was = changes(was["body"], description(now.body, version))
+        as_was = changes(was["body"], description(now.layout, version))
         yield from (_unconverted(change, version) for change in as_was)
     if now.readable_since <= version and not extends(was["body"], newest):
         yield f"readers of version {version} cannot read what is written now: raise readable_since to {now.version}"

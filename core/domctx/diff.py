@@ -139,7 +139,7 @@ def _compare_records(bound: BoundType, a: dict[int, bytes], b: dict[int, bytes])
 def _compare_bodies(bound: BoundType, name: str, a: bytes, b: bytes) -> Iterator[Difference]:
     from domctx import schema
 
-    if bound.type.body is not None:
+    if bound.type.layout is not None:
         left, right = (decode_body(bound.type, memoryview(side), bound.type.version) for side in (a, b))
         for path, one, other in schema.differences(left, right):
             yield Difference(name, path, one, other)

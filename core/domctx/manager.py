@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ import pluggy
 from domctx import hookspecs
 from domctx.discovery import BUNDLED, EntryPoint
 from domctx.errors import PluginError, UsageError
+from domctx.later import imported
 from domctx.trace import Tell
 
 FILE: Final = "file"
@@ -133,7 +133,7 @@ class Manager:
 
     def _register(self, plugin: Plugin) -> None:
         try:
-            plugin.module = _import(plugin.target) if plugin.installed else _load_file(plugin)
+            plugin.module = imported(plugin.target) if plugin.installed else _load_file(plugin)
             self.relay.register(plugin.module, plugin.name)
             self._check_hooks(plugin.module)
         except (Exception, SystemExit) as error:  # whatever a third party's module raises is told with its name
@@ -157,14 +157,6 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, PluginError):
         return error.message
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _import(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    value: Any = importlib.import_module(module)
-    for part in filter(None, attribute.split(".")):
-        value = getattr(value, part)
-    return value
 
 
 def _is_file(name: str) -> bool:

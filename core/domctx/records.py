@@ -140,10 +140,10 @@ def decode_body(
     """
     from domctx import schema
 
-    if record_type.body is None:
+    if record_type.layout is None:
         raise PluginError(f"{record_type.name} declares no body class to decode with")
     try:
-        return schema.decode_version(record_type.body, body, version, record_type.version, record_type.upgrades)
+        return schema.decode_version(record_type.layout, body, version, record_type.version, record_type.upgrades)
     except DomctxError as error:
         raise error.at(offset=offset, record=record_name(record_type.name, instance)) from error.__cause__
 

@@ -15,24 +15,17 @@ from domctx.api import (
     JSON,
     Context,
     Difference,
-    Instances,
     Machine,
     Record,
     RecordRun,
-    RecordType,
     RecordWriter,
-    StateKey,
 )
 from domctx.errors import RecordError
 from domctx.schema import octet_differences, plain_differences, size_of
 from domctx.wire import record_name, record_size
 from domctx_cpu.layout import PartBody
-from domctx_cpu.states import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, VcpuParts
+from domctx_cpu.states import VcpuParts
 from domctx_cpu.stored import StoredVcpuParts
-
-MAX_EXTENDED: Final = 128
-MAX_PART: Final = 1 << 16
-"""Octets of the largest XSAVE area (some 11 KiB with AMX) or MSR list."""
 
 
 def save(state: VcpuParts, writer: RecordWriter, context: Context) -> None:
@@ -98,31 +91,6 @@ class _Part:
             yield from found or octet_differences("octets", a, b)
 
 
-def _type(code: int, name: str, summary: str, state: StateKey[VcpuParts], most: int, view: str) -> RecordType:
-    part = _Part(name, view)
-    return RecordType(
-        code=code,
-        name=name,
-        summary=summary,
-        state=state,
-        instances=Instances.KEYED,
-        body=PartBody,
-        max_body=size_of(PartBody) + most,
-        save=save,
-        load=load,
-        new_state=new_state,
-        exact_size=exact_size,
-        show=part.show,
-        diff=part.diff,
-    )
-
-
-def part_types() -> list[RecordType]:
-    """The three record types."""
-    return [
-        _type(
-            0x0001_0201, "CPU_EXTENDED", "a vCPU's 32-bit system call entries", CPU_EXTENDED, MAX_EXTENDED, "extended"
-        ),
-        _type(0x0001_0202, "CPU_XSAVE", "a vCPU's XCR0 and XSAVE area", CPU_XSAVE, MAX_PART, "xsave"),
-        _type(0x0001_0203, "CPU_MSRS", "a vCPU's model-specific registers", CPU_MSRS, MAX_PART, "msrs"),
-    ]
+EXTENDED: Final = _Part("CPU_EXTENDED", "extended")
+XSAVE: Final = _Part("CPU_XSAVE", "xsave")
+MSRS: Final = _Part("CPU_MSRS", "msrs")

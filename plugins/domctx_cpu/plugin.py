@@ -1,83 +1,39 @@
-"""The CPU record: one vCPU's context, canonical, as its source gave it; the instance is the vCPU id."""
+"""CPU, one vCPU's context, and what Xen keeps of a vCPU beside it; what is done with them stands in other rooms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
-from domctx.api import (
-    JSON,
-    Command,
-    Context,
-    Difference,
-    Domain,
-    Instances,
-    Machine,
-    Record,
-    RecordRun,
-    RecordType,
-    RecordWriter,
-    StateProvider,
-    Target,
-)
+from domctx.api import Command, Instances, RecordType, StateKey, StateProvider, later
 from domctx.hookspecs import hookimpl
-from domctx.schema import differences, octet_differences, size_of, to_json
-from domctx.states import VCPUS, VcpuContext, Vcpus
-from domctx.wire import record_name, record_size
-from domctx_cpu.contexts import body_of, context_of, decode_context
-from domctx_cpu.layout import CpuBody
-from domctx_cpu.parts import part_types
-from domctx_cpu.stored import StoredVcpus
-from domctx_x86.states import REGISTERS, VcpuRegisters
+from domctx.states import VCPUS
+from domctx_cpu.states import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, VcpuParts
+from domctx_x86.states import REGISTERS
 
-NAME = "CPU"
-
-
-def save(state: Vcpus, writer: RecordWriter, context: Context) -> None:
-    """One record for each vCPU, ascending."""
-    for vcpu, found in state.contexts.items():
-        writer.write_object(body_of(found), instance=vcpu)
+PART_HEAD: Final = 8
+"""Octets of a part's body before the octets that the source gave."""
+MAX_EXTENDED: Final = 128
+MAX_PART: Final = 1 << 16
+"""Octets of the largest XSAVE area (some 11 KiB with AMX) or MSR list."""
 
 
-def load(state: Vcpus, run: RecordRun, context: Context) -> None:
-    """Each record into the state. Raises RecordError or UnsupportedError as ``contexts.context_of``."""
-    for record in run:
-        state.store(record.instance, context_of(record.decode()))
-
-
-def exact_size(state: Vcpus, context: Context) -> int:
-    """Octets that all records take."""
-    return sum(record_size(size_of(CpuBody) + len(found.octets)) for found in state.contexts.values())
-
-
-def show(record: Record, context: Context) -> JSON:
-    """The ABI and the registers by name; the GDT's fields, which another record owns, are left out."""
-    found = context_of(record.decode())
-    registers = to_json(decode_context(found))
-    return {"abi": found.abi} | {name: value for name, value in registers.items() if not name.startswith("gdt_")}
-
-
-def diff(a: Vcpus, b: Vcpus, context: Context) -> Iterator[Difference]:
-    """By vCPU and register: ``CPU[0] cpu_ctxt.eax``."""
-    left, right = a.contexts, b.contexts
-    for vcpu in sorted({*left, *right}):
-        for path, one, other in _contexts(left.get(vcpu), right.get(vcpu)):
-            yield Difference(record_name(NAME, vcpu), path, one, other)
-
-
-def _contexts(a: VcpuContext | None, b: VcpuContext | None) -> Iterator[tuple[str, Any, Any]]:
-    if a is None or b is None:
-        yield "", "present" if a else None, "present" if b else None
-    elif a.abi != b.abi:
-        yield "abi", a.abi, b.abi
-        yield from octet_differences("octets", a.octets, b.octets)
-    else:
-        yield from differences(decode_context(a), decode_context(b))
-
-
-def new_state(machine: Machine) -> StoredVcpus:
-    """An empty state."""
-    return StoredVcpus()
+def _part(code: int, name: str, summary: str, state: StateKey[VcpuParts], most: int) -> RecordType:
+    return RecordType(
+        code=code,
+        name=f"CPU_{name}",
+        summary=summary,
+        state=state,
+        instances=Instances.KEYED,
+        body="domctx_cpu.layout:PartBody",
+        max_body=PART_HEAD + most,
+        save=later("domctx_cpu.parts:save"),
+        load=later("domctx_cpu.parts:load"),
+        new_state=later("domctx_cpu.parts:new_state"),
+        exact_size=later("domctx_cpu.parts:exact_size"),
+        show=later(f"domctx_cpu.parts:{name}.show"),
+        diff=later(f"domctx_cpu.parts:{name}.diff"),
+    )
 
 
 @hookimpl
@@ -86,20 +42,22 @@ def domctx_record_types() -> list[RecordType]:
     return [
         RecordType(
             code=0x0001_0200,
-            name=NAME,
+            name="CPU",
             summary="a vCPU's context as its source gave it, canonical; its GDT is another record's",
             state=VCPUS,
             instances=Instances.KEYED,
-            body=CpuBody,
+            body="domctx_cpu.layout:CpuBody",
             max_body=1 << 20,
-            save=save,
-            load=load,
-            new_state=new_state,
-            exact_size=exact_size,
-            show=show,
-            diff=diff,
+            save=later("domctx_cpu.records:save"),
+            load=later("domctx_cpu.records:load"),
+            new_state=later("domctx_cpu.records:new_state"),
+            exact_size=later("domctx_cpu.records:exact_size"),
+            show=later("domctx_cpu.records:show"),
+            diff=later("domctx_cpu.records:diff"),
         ),
-        *part_types(),
+        _part(0x0001_0201, "EXTENDED", "a vCPU's 32-bit system call entries", CPU_EXTENDED, MAX_EXTENDED),
+        _part(0x0001_0202, "XSAVE", "a vCPU's XCR0 and XSAVE area", CPU_XSAVE, MAX_PART),
+        _part(0x0001_0203, "MSRS", "a vCPU's model-specific registers", CPU_MSRS, MAX_PART),
     ]
 
 
@@ -109,14 +67,7 @@ def domctx_commands() -> Sequence[Command]:
     return [Command("registers", "show the registers of a machine's x86 vCPUs", "domctx_cpu.show_registers:command")]
 
 
-def registers(domain: Domain | Target) -> VcpuRegisters | None:
-    """The registers in vCPU contexts of Xen's; see ``domctx_cpu.xen_registers``."""
-    from domctx_cpu.xen_registers import provide
-
-    return provide(domain)
-
-
 @hookimpl
 def domctx_state_providers() -> Sequence[StateProvider]:
     """REGISTERS, derived."""
-    return [StateProvider(REGISTERS, registers, owned=False)]
+    return [StateProvider(REGISTERS, later("domctx_cpu.records:registers"), owned=False)]

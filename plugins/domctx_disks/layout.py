@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import attrs
 
 from domctx.schema import Cbor, layout
 
-CODE: Final = 0x0001_0310
 NAME: Final = "DISKS"
-MAX_BODY: Final = 1 << 20
-"""Octets of the largest body."""
 
 
 @layout(source="domctx, docs: record DISKS")

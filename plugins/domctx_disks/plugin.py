@@ -1,52 +1,10 @@
-"""The DISKS record: which disks a machine had when it was saved, and how one sees that they changed since."""
+"""DISKS: which disks a machine had when it was saved; what is done with it stands in ``records``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from domctx.api import JSON, Context, Difference, Machine, Record, RecordRun, RecordType, RecordWriter
+from domctx.api import RecordType, later
 from domctx.hookspecs import hookimpl
-from domctx.schema import encode
-from domctx.wire import record_size
-from domctx_disks.body import from_body, to_body
-from domctx_disks.layout import CODE, MAX_BODY, NAME, DisksBody
-from domctx_disks.states import DISKS, Disks, StoredDisks
-
-
-def save(state: Disks, writer: RecordWriter, context: Context) -> None:
-    """One record where something is known. Raises RecordError as ``body.to_body``."""
-    if state.context is not None:
-        writer.write_object(to_body(state.context))
-
-
-def load(state: Disks, run: RecordRun, context: Context) -> None:
-    """The record into the state. Raises RecordError as ``body.from_body``."""
-    for record in run:
-        state.store(from_body(record.decode()))
-
-
-def exact_size(state: Disks, context: Context) -> int:
-    """Octets that the record takes."""
-    return record_size(len(encode(to_body(state.context)))) if state.context is not None else 0
-
-
-def show(record: Record, context: Context) -> JSON:
-    """The disks with their files; modification times as they read on a clock (UTC) too."""
-    from domctx_disks.compare import shown
-
-    return shown(from_body(record.decode()))
-
-
-def diff(a: Disks, b: Disks, context: Context) -> Iterator[Difference]:
-    """By disk, as ``compare.compare``."""
-    from domctx_disks.compare import compare
-
-    return compare(a.context, b.context)
-
-
-def new_state(machine: Machine) -> StoredDisks:
-    """An empty state."""
-    return StoredDisks()
+from domctx_disks.states import DISKS
 
 
 @hookimpl
@@ -54,18 +12,18 @@ def domctx_record_types() -> list[RecordType]:
     """DISKS."""
     return [
         RecordType(
-            code=CODE,
-            name=NAME,
+            code=0x0001_0310,
+            name="DISKS",
             summary="the disks that the machine could write to: their files, sizes and modification times",
             state=DISKS,
-            body=DisksBody,
-            max_body=MAX_BODY,
-            save=save,
-            load=load,
-            new_state=new_state,
-            exact_size=exact_size,
-            show=show,
-            diff=diff,
+            body="domctx_disks.layout:DisksBody",
+            max_body=1 << 20,
+            save=later("domctx_disks.records:save"),
+            load=later("domctx_disks.records:load"),
+            new_state=later("domctx_disks.records:new_state"),
+            exact_size=later("domctx_disks.records:exact_size"),
+            show=later("domctx_disks.records:show"),
+            diff=later("domctx_disks.records:diff"),
             counted=False,
         )
     ]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import attrs
 
 from domctx.schema import U64, Blob, Text, layout
-
-MAX_BODY: Final = 64 << 20
-"""Octets of the largest body."""
 
 
 @layout(source="DESIGN.md section 4: FOREIGN_HEAD, FOREIGN_TAIL")

@@ -1,62 +1,10 @@
-"""FOREIGN_HEAD and FOREIGN_TAIL: what a source format had before and behind what other records hold."""
+"""FOREIGN_HEAD and FOREIGN_TAIL; what is done with them stands in ``records``."""
 
 from __future__ import annotations
 
-from domctx.api import JSON, Context, Instances, Machine, Record, RecordRun, RecordType, RecordWriter, StateKey
-from domctx.errors import RecordError
+from domctx.api import Instances, RecordType, StateKey, later
 from domctx.hookspecs import hookimpl
-from domctx.schema import size_of
-from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, Foreign, ForeignPart
-from domctx.wire import record_size
-from domctx_foreign.layout import MAX_BODY, ForeignBody
-from domctx_foreign.stored import StoredForeign
-
-HEAD_OCTETS = 64
-"""How much of a part ``show`` prints."""
-
-
-def save(state: Foreign, writer: RecordWriter, context: Context) -> None:
-    """One record for each part, in order. Raises RecordError for a name that a body cannot hold."""
-    for index, part in enumerate(state.parts):
-        writer.write_object(ForeignBody(part.format, part.name, len(part.octets), part.octets), instance=index)
-
-
-def load(state: Foreign, run: RecordRun, context: Context) -> None:
-    """Each record into the state, in order. Raises RecordError as ``part_of``."""
-    for record in run:
-        state.store(part_of(record.decode()))
-
-
-def part_of(body: ForeignBody) -> ForeignPart:
-    """The part in a record's body. Raises RecordError where it is not as long as the body says."""
-    if body.size != len(body.octets):
-        size = f"0x{body.size:016x} octets"
-        raise RecordError("the part is not as long as it says", expected=size, got=f"0x{len(body.octets):016x}")
-    return ForeignPart(body.format, body.name, body.octets)
-
-
-def exact_size(state: Foreign, context: Context) -> int:
-    """Octets that all records take."""
-    return sum(record_size(size_of(ForeignBody) + len(part.octets)) for part in state.parts)
-
-
-def show(record: Record, context: Context) -> JSON:
-    """Where the part comes from, its size and SHA-256, and its first octets."""
-    import hashlib
-
-    part = part_of(record.decode())
-    return {
-        "format": part.format,
-        "name": part.name,
-        "size": len(part.octets),
-        "sha256": hashlib.sha256(part.octets).hexdigest(),
-        "head": part.octets[:HEAD_OCTETS].hex(),
-    }
-
-
-def new_state(machine: Machine) -> StoredForeign:
-    """An empty state."""
-    return StoredForeign()
+from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, Foreign
 
 
 def _type(code: int, name: str, summary: str, state: StateKey[Foreign]) -> RecordType:
@@ -66,13 +14,13 @@ def _type(code: int, name: str, summary: str, state: StateKey[Foreign]) -> Recor
         summary=summary,
         state=state,
         instances=Instances.DENSE,
-        body=ForeignBody,
-        max_body=MAX_BODY,
-        save=save,
-        load=load,
-        new_state=new_state,
-        exact_size=exact_size,
-        show=show,
+        body="domctx_foreign.layout:ForeignBody",
+        max_body=64 << 20,
+        save=later("domctx_foreign.records:save"),
+        load=later("domctx_foreign.records:load"),
+        new_state=later("domctx_foreign.records:new_state"),
+        exact_size=later("domctx_foreign.records:exact_size"),
+        show=later("domctx_foreign.records:show"),
     )
 
 

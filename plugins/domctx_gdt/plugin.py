@@ -1,74 +1,10 @@
-"""The GDT record: one vCPU's GDT, its frames canonical; the instance is the vCPU id."""
+"""GDT: one vCPU's, its frames canonical; the instance is the vCPU id. What is done with it stands in ``records``."""
 
 from __future__ import annotations
 
-from domctx.api import (
-    JSON,
-    Context,
-    Domain,
-    Instances,
-    Machine,
-    Record,
-    RecordRun,
-    RecordType,
-    RecordWriter,
-    StateProvider,
-    Target,
-)
+from domctx.api import Instances, RecordType, StateProvider, later
 from domctx.hookspecs import hookimpl
-from domctx.schema import size_of
-from domctx.states import GDT, Gdt
-from domctx.wire import record_size
-from domctx_gdt.frames import body_of, context_of
-from domctx_gdt.layout import GdtBody
-from domctx_gdt.stored import StoredGdt
-from domctx_x86.descriptors import described
-from domctx_x86.states import PHYSICAL, REGISTERS
-from domctx_x86.walk import is_long
-
-
-def save(state: Gdt, writer: RecordWriter, context: Context) -> None:
-    """One record for each vCPU, ascending."""
-    for vcpu, found in state.contexts.items():
-        writer.write_object(body_of(found), instance=vcpu)
-
-
-def load(state: Gdt, run: RecordRun, context: Context) -> None:
-    """Each record into the state. Raises RecordError as ``frames.context_of``."""
-    for record in run:
-        state.store(record.instance, context_of(record.decode()))
-
-
-def exact_size(state: Gdt, context: Context) -> int:
-    """Octets that all records take."""
-    return len(state.contexts) * record_size(size_of(GdtBody))
-
-
-def show(record: Record, context: Context) -> JSON:
-    """The entries, the frames that they reach, and where there is memory the descriptors that are not null."""
-    from domctx_gdt.entries import entries_of
-
-    found = context_of(record.decode())
-    value = {"entries": found.entries, "frames": list(found.frames)}
-    memory, told = context.state(PHYSICAL), context.state(REGISTERS)
-    if memory is None:
-        return value
-    registers = told.vcpus.get(record.instance) if told is not None else None
-    long = registers is not None and is_long(registers)
-    return value | {"descriptors": list(described(entries_of(found, registers, memory), long=long))}
-
-
-def derive(domain: Domain | Target) -> Gdt | None:
-    """The GDTs that a machine's vCPUs tell of; None where it has no memory, or nothing tells of registers."""
-    from domctx_gdt.entries import DerivedGdt
-
-    registers, memory = domain.state(REGISTERS), domain.state(PHYSICAL)
-    return DerivedGdt(registers, memory) if registers is not None and memory is not None else None
-
-
-def new_state(machine: Machine) -> StoredGdt:
-    """An empty state."""
-    return StoredGdt()
+from domctx.states import GDT
 
 
 @hookimpl
@@ -81,13 +17,13 @@ def domctx_record_types() -> list[RecordType]:
             summary="a vCPU's GDT: its frames, canonical, and how many entries they hold",
             state=GDT,
             instances=Instances.KEYED,
-            body=GdtBody,
-            max_body=size_of(GdtBody),
-            save=save,
-            load=load,
-            new_state=new_state,
-            exact_size=exact_size,
-            show=show,
+            body="domctx_gdt.layout:GdtBody",
+            max_body=136,
+            save=later("domctx_gdt.records:save"),
+            load=later("domctx_gdt.records:load"),
+            new_state=later("domctx_gdt.records:new_state"),
+            exact_size=later("domctx_gdt.records:exact_size"),
+            show=later("domctx_gdt.records:show"),
         )
     ]
 
@@ -95,4 +31,4 @@ def domctx_record_types() -> list[RecordType]:
 @hookimpl
 def domctx_state_providers() -> list[StateProvider]:
     """GDT of machines whose registers are known, derived."""
-    return [StateProvider(GDT, derive, owned=False)]
+    return [StateProvider(GDT, later("domctx_gdt.records:derive"), owned=False)]

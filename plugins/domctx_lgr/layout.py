@@ -13,15 +13,16 @@ import attrs
 
 from domctx.schema import U32, Bytes, layout
 from domctx_cpu.layout import CONTEXT_SIZE
+from domctx_lgr.names import (
+    GZIP_MAGIC as GZIP_MAGIC,
+    OLD_SIGNATURE as OLD_SIGNATURE,
+    SCHEME as SCHEME,
+    SIGNATURE as SIGNATURE,
+)
 from domctx_x86 import PAGE_SIZE
 
-SCHEME: Final = "lgr"
 ABI: Final = "xen-2004-i386"
 """The ABI of vCPU context and shared info; what Xen calls itself in ``Machine.hypervisor`` is ``xen-2004``."""
-
-SIGNATURE: Final = b"LinuxGuestRecord"
-OLD_SIGNATURE: Final = b"XenoLinuxSuspend"
-GZIP_MAGIC: Final = b"\x1f\x8b"
 
 NAME_SIZE: Final = 16
 """Octets of the name, NUL-padded; a name of 16 characters has no NUL."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink
 from domctx.hookspecs import hookimpl
-from domctx_lgr.layout import GZIP_MAGIC, OLD_SIGNATURE, SCHEME, SIGNATURE
+from domctx_lgr.names import GZIP_MAGIC, OLD_SIGNATURE, SCHEME, SIGNATURE
 
 
 def open_(path: str, context: FormatContext) -> Domain:

@@ -27,7 +27,6 @@ import attrs
 
 from domctx.schema import U8, U32, U64, Blob, Bytes, Nested, layout, size_of
 
-CODE: Final = 0x0001_0100
 NAME: Final = "MEMORY"
 
 RECORD_OCTETS: Final = 4 << 20

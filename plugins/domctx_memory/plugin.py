@@ -24,7 +24,6 @@ from domctx.api import (
 )
 from domctx.hookspecs import hookimpl
 from domctx.states import MEMORY, Memory
-from domctx_memory.layout import CODE, MAX_BODY, NAME, MemoryBody
 from domctx_x86.states import PHYSICAL, PhysicalMemory
 
 if TYPE_CHECKING:
@@ -114,8 +113,8 @@ def domctx_record_types() -> Sequence[RecordType]:
     """MEMORY."""
     return [
         RecordType(
-            code=CODE,
-            name=NAME,
+            code=0x0001_0100,
+            name="MEMORY",
             summary="up to 4 MiB of one block of guest memory: page kinds, and the pages in frames of 256 KiB",
             state=MEMORY,
             save=save,
@@ -123,8 +122,8 @@ def domctx_record_types() -> Sequence[RecordType]:
             check=check,
             new_state=new_state,
             instances=Instances.DENSE,
-            body=MemoryBody,
-            max_body=MAX_BODY,
+            body="domctx_memory.layout:MemoryBody",
+            max_body=0x40_31BF,
             max_size=max_size,
             estimate_size=estimate_size,
             view=view,

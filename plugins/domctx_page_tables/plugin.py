@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from domctx.api import JSON, Context, Difference, Machine, Record, RecordRun, RecordType, RecordWriter
 from domctx.hookspecs import hookimpl
 from domctx.states import PAGE_TABLES, PageTables
-from domctx_page_tables.layout import CODE, NAME, PageTablesBody
 
 if TYPE_CHECKING:
     from domctx_page_tables.stored import StoredPageTables
@@ -66,14 +65,14 @@ def domctx_record_types() -> Sequence[RecordType]:
     """PAGE_TABLES."""
     return [
         RecordType(
-            code=CODE,
-            name=NAME,
+            code=0x0001_0030,
+            name="PAGE_TABLES",
             summary="page types, P2M frame list and special mappings of a paravirtualised guest",
             state=PAGE_TABLES,
             save=save,
             load=load,
             new_state=new_state,
-            body=PageTablesBody,
+            body="domctx_page_tables.layout:PageTablesBody",
             exact_size=exact_size,
             show=show,
             diff=diff,

@@ -11,9 +11,6 @@ from domctx.schema import U32, U64, Blob, Cbor, Reserved, Text, layout
 MAX_NAME: Final = 255
 """Octets of a section's name: QEMU writes its length as one octet."""
 
-MAX_BODY: Final = 64 << 20
-"""Octets of the largest body."""
-
 
 @layout(source="DESIGN.md section 4: DEVICE")
 @attrs.frozen(kw_only=True)

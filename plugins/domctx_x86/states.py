@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from domctx.api import StateKey
-from domctx_x86.vcpu import Registers
+
+if TYPE_CHECKING:
+    from domctx_x86.vcpu import Registers
 
 
 class VcpuRegisters(Protocol):
@@ -31,7 +33,7 @@ REGISTERS: StateKey[VcpuRegisters] = StateKey("registers")
 PHYSICAL: StateKey[PhysicalMemory] = StateKey("physical")
 
 
-class Decoded(Mapping[int, Registers]):
+class Decoded(Mapping[int, "Registers"]):
     """Registers of the vCPUs ``ids``, each decoded by ``decode`` when it is first asked for."""
 
     def __init__(self, ids: Iterable[int], decode: Callable[[int], Registers]) -> None:

@@ -96,8 +96,8 @@ def _line(bound: BoundType) -> str:
 def _with_layout(chosen: Sequence[BoundType], *, named: bool) -> Iterator[tuple[RecordType, type[Any]]]:
     """Those that declare a body, with it. Raises UsageError where one that was asked for by name does not."""
     for bound in chosen:
-        if bound.type.body is not None:
-            yield bound.type, bound.type.body
+        if bound.type.layout is not None:
+            yield bound.type, bound.type.layout
         elif named:
             raise UsageError(f"{bound.type.name} declares no layout: its handlers do it all")
 

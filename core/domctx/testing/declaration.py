@@ -13,8 +13,8 @@ def problems(record_type: RecordType) -> Iterator[str]:
     """What is wrong with a declaration, as sentences."""
     yield from _identity_problems(record_type)
     yield from _version_problems(record_type)
-    if record_type.body is not None and size_of(record_type.body) > record_type.max_body:
-        size = size_of(record_type.body)
+    if record_type.layout is not None and size_of(record_type.layout) > record_type.max_body:
+        size = size_of(record_type.layout)
         yield f"max_body is {record_type.max_body}, but the layout's fixed part alone takes {size} octets"
     names = [option.name for option in record_type.options]
     if len(set(names)) < len(names):

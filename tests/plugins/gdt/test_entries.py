@@ -16,7 +16,7 @@ from domctx.errors import DomainError
 from domctx.states import GdtContext
 from domctx.testing import StatesDomain
 from domctx_gdt.entries import DerivedGdt, entries_of
-from domctx_gdt.plugin import derive
+from domctx_gdt.records import derive
 from domctx_x86.states import PHYSICAL, REGISTERS
 from domctx_x86.vcpu import NARROW, Registers, Segment
 from helpers import qemu_streams as qs
