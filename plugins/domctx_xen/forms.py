@@ -55,9 +55,6 @@ def _check_entries(element: Element, size: int) -> None:
 
 
 def _check_emulator(walk: Walk, element: Element) -> None:
-    if element.length < HEAD:
-        expected, got = f"at least 0x{HEAD:08x} octets", f"0x{element.length:08x}"
-        raise RecordError("the body has no room for its head", expected=expected, got=got)
     emulator = int.from_bytes(walk.file.take(element.body, 4, element.name), "little")
     if emulator not in EMULATORS:
         raise RecordError("an emulator that is not known", expected="0, 1 or 2", got=emulator)

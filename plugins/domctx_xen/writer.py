@@ -23,7 +23,16 @@ from domctx_hvm import HVM_CONTEXT, HVM_PARAMS
 from domctx_x86 import paging_of
 from domctx_xen import plan
 from domctx_xen.bodies import PARTS, Place, body_of, record_of, tables_of
-from domctx_xen.layout import EMULATOR_CONTEXT, EMULATOR_XENSTORE_DATA, PAGE_SHIFT, PAGE_SIZE, SCHEME, libxl_name
+from domctx_xen.layout import (
+    CPUID_POLICY,
+    EMULATOR_CONTEXT,
+    EMULATOR_XENSTORE_DATA,
+    MSR_POLICY,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    SCHEME,
+    libxl_name,
+)
 from domctx_xen.paged import BATCH, page_data
 from domctx_xen.parts import LIBXL, XL_HEADER, different
 from domctx_xen.plan import Item
@@ -70,6 +79,7 @@ def compose(source: Domain, context: FormatContext, *, pv: bool) -> list[Item]:
     version = int(context.option("version") or plan.version_of(found) or 3)
     framing = context.option("framing") or plan.framing_of(found)
     items = plan.versioned(found or plan.new_items(pv=pv, version=version), version)
+    _tell_version(found, version, context)
     wanted = plan.places_of(source, items, version)
     _tell_places(items, wanted, context)
     items = [item for item in items if item.place is None or item.place in (*wanted, plan.MEMORY)]
@@ -142,6 +152,11 @@ def _check_guest(source: Domain, tables: PageTablesContext) -> None:
     if found - {abi}:
         got = ", ".join(sorted(found - {abi}))
         raise DomainError("a vCPU or shared info of another kind of guest", expected=abi, got=got)
+
+
+def _tell_version(found: Sequence[Item], version: int, context: FormatContext) -> None:
+    if version < 3 and any(item.type in (CPUID_POLICY, MSR_POLICY) for item in found):
+        context.note(f"a stream of version {version} has no CPUID and MSR policies: they are left behind")
 
 
 def _tell_places(items: Sequence[Item], wanted: Sequence[Place], context: FormatContext) -> None:

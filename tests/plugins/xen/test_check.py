@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_what_is_wrong_is_told(name: str, tmp_path: Path) -> None:
     assert found.problem is not None
     assert message in found.problem
     assert str(tmp_path) in found.problem
+
+
+def test_vcpus_that_the_configuration_lists_are_missed(tmp_path: Path) -> None:
+    """A guest of two vCPUs with records of one; many are not all listed."""
+    two = xs.xl(xs.pv(), settings=xs.config(available=(0, 1)))
+    assert "none of vCPU 1\n" in str(verdict_of(tmp_path, *two).problem)
+    many = xs.xl(xs.pv(), settings=xs.config(available=range(20)))
+    assert "none of vCPU 1, 2, 3, 4, 5, 6, 7, 8 ...\n" in str(verdict_of(tmp_path, *many).problem)
+
+
+def test_entries_that_xen_refuses_are_told(tmp_path: Path) -> None:
+    """An HVM context with a vCPU that is too long; where its entry stands in the file."""
+    context = xs.hvm_context()
+    longer = context.replace(struct.pack("<HHI", 2, 0, 1032), struct.pack("<HHI", 2, 0, 1040))
+    longer = longer[:-8] + bytes(8) + longer[-8:]
+    found = verdict_of(tmp_path, *xs.hvm()[:6], record(9, longer), xs.END)
+    assert "HVM_CONTEXT" in str(found.problem)
 
 
 def test_pages_that_were_compared_are_the_same(tmp_path: Path) -> None:

@@ -178,6 +178,22 @@ def test_layers_that_are_left_behind_are_told(tmp_path: Path) -> None:
     assert "libxl's EMULATOR_CONTEXT is left behind: a libxc stream has no place for it" in notes
 
 
+def test_policies_that_are_left_behind_are_told(tmp_path: Path) -> None:
+    """A stream of version 2 has no place for them."""
+    notes: list[str] = []
+    assert written(domain_of(tmp_path, *xs.hvm()), notes, version="2") == made(*xs.hvm(2)).octets
+    assert notes == ["a stream of version 2 has no CPUID and MSR policies: they are left behind"]
+
+
+def test_vcpus_without_contexts_make_no_record(tmp_path: Path) -> None:
+    """Their parts alone do."""
+    states = bare(tmp_path, *xs.pv())
+    kept = {key: states.state(key) for key in states.owned_states() if key is not VCPUS}
+    octets = written(StatesDomain(states.machine, kept))
+    assert made(xs.vcpu(5, 0, bytes(range(64)))).octets in octets
+    assert xs.context64() not in octets
+
+
 def refused(domain: Domain) -> str:
     """Why a domain is not written."""
     with pytest.raises(DomainError) as caught:
