@@ -19,6 +19,7 @@ ROWS = (*rows_live.ROWS, *rows_files.ROWS, *rows_peak.ROWS)
 def main(arguments: list[str]) -> int:
     """Run the rows that are named, or all; the exit code."""
     given = _parser().parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users' installations have it written
     peers = dict(each.split("=", 1) for each in given.peer)
     folder = Path(given.folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)

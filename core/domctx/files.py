@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from domctx.disk import refused
 from domctx.errors import DomctxError, UsageError
@@ -94,7 +93,7 @@ def open_spool(beside: str | None = None) -> int:
     """
     if beside is not None:
         with contextlib.suppress(OSError):
-            return _temporary(str(Path(beside).parent))
+            return _temporary(os.path.dirname(beside) or os.curdir)
     try:
         return _temporary(None)
     except OSError as error:

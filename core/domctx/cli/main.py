@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 
@@ -12,6 +14,7 @@ def main() -> int:
 
         print(f"domctx {domctx.__version__}")
         return 0
+    atexit.register(gc.freeze)  # to look for cycles in what goes with the process takes a tenth of a short command
     try:
         from domctx.cli.run import run
 
