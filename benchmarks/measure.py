@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
-import tempfile
-import time
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import attrs
+
+LEAN: Final = Path(__file__).with_name("lean.py")
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(LEAN.parents[1])}
+"""Commands find this package wherever they run."""
 
 
 @attrs.frozen
@@ -39,17 +44,11 @@ class Process:
         """Run it. Raises RuntimeError where it fails, with what it complained of."""
         if self.before is not None:
             self.before()
-        with tempfile.TemporaryFile() as complaints, open(self.output or os.devnull, "wb") as output:
-            started = time.perf_counter()
-            process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints)
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                complaints.seek(0)
-                said = complaints.read(2000).decode(errors="replace")
-                raise RuntimeError(f"{' '.join(self.arguments)} exited with {process.returncode}: {said}")
-        return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+        command = [sys.executable, "-I", "-S", str(LEAN), str(self.output or os.devnull), *self.arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(self.arguments)} exited with {done.returncode}: {done.stderr[:2000]}")
+        return Run(*json.loads(done.stdout))
 
 
 @attrs.frozen

@@ -70,7 +70,7 @@ def convert(bench: Bench) -> Result:
     """A libxc stream to an image and back, against zstd there and back."""
     stream, image, back = bench.libxc(), bench.out("libxc.dctx"), bench.out("back.xen")
     zstd = bench.tool("zstd")
-    domctx = f"{sys.executable} -m domctx.cli.main -q convert --force"
+    domctx = f"{Path(sys.executable).with_name('domctx')} -q convert --force"
     ours = Process(shell(f"{domctx} {stream} {image} && {domctx} {image} xen:{back}"))
     packed, again = bench.out("libxc.zst"), bench.out("again.xen")
     peer = Process(shell(f"cat {stream} | {zstd} -q -1 -T2 > {packed} && {zstd} -q -dc {packed} > {again}"))
@@ -103,7 +103,7 @@ def records(bench: Bench) -> Result:
 
 def version(bench: Bench) -> Result:
     """``domctx --version`` against an empty Python."""
-    return bench.against(Process([sys.executable, "-m", "domctx.cli.main", "--version"]), _nothing())
+    return bench.against(Process([str(Path(sys.executable).with_name("domctx")), "--version"]), _nothing())
 
 
 def info(bench: Bench) -> Result:

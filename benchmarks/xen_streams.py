@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
+
+from domctx.api import Buffer
 
 PAGE: Final = 4096
 BATCH: Final = 1024
@@ -20,12 +22,21 @@ PARAMS: Final = struct.pack("<II", 1, 0) + struct.pack("<QQ", 1, 0xFEFFC)
 
 
 def write_libxc(ram: Path, goal: Path) -> None:
-    """Write the stream: pages that are zeros stand in it as pages, as Xen's saver writes them."""
-    with ram.open("rb") as source, goal.open("wb") as file:
+    """Write the stream of a guest with that memory."""
+    with ram.open("rb") as source:
+        write_pages(iter(lambda: source.read(BATCH * PAGE), b""), goal)
+
+
+def write_pages(pages: Iterable[Buffer], goal: Path) -> None:
+    """Write the stream of a guest with these pages, given up to ``BATCH`` at a time.
+
+    Pages that are zeros stand in it as pages, as Xen's saver writes them.
+    """
+    with goal.open("wb") as file:
         file.write(MARKER + HVM)
         _record(file, STATIC_DATA_END)
-        for batch in _batches(source):
-            file.write(batch)
+        for part in _batches(pages):
+            file.write(part)
         _record(file, HVM_CONTEXT, CONTEXT)
         _record(file, HVM_PARAMS, PARAMS)
         _record(file, END)
@@ -35,12 +46,11 @@ def _record(file: IO[bytes], kind: int, body: bytes = b"") -> None:
     file.write(struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8))
 
 
-def _batches(source: IO[bytes]) -> Iterator[bytes]:
+def _batches(pages: Iterable[Buffer]) -> Iterator[Buffer]:
     first = 0
-    while octets := source.read(BATCH * PAGE):
-        count = len(octets) // PAGE
+    for octets in pages:
+        count = memoryview(octets).nbytes // PAGE
         pfns = np.arange(first, first + count, dtype="<u8").tobytes()
-        length = 8 + len(pfns) + len(octets)
-        yield struct.pack("<IIII", PAGE_DATA, length, count, 0) + pfns
+        yield struct.pack("<IIII", PAGE_DATA, 8 + len(pfns) + count * PAGE, count, 0) + pfns
         yield octets
         first += count
