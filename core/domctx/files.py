@@ -53,9 +53,10 @@ class RandomFile:
 
     def fill(self, offset: int, view: memoryview) -> int:
         """Fill ``view`` from ``offset`` on; how many octets there were. Raises DomainError where the disk refuses."""
-        done = 0
+        size = len(view)
         try:
-            while done < len(view):
+            done = os.preadv(self.descriptor, [view], offset)
+            while done < size:
                 got = os.preadv(self.descriptor, [view[done:]], offset + done)
                 if not got:
                     break

@@ -16,6 +16,11 @@ from domctx_qemu_stream.runs import Place, Settled, stride
 
 CHUNK: Final = 1024
 """Pages that are read at once where words stand between them."""
+KINDS: Final = np.arange(len(PageKind), dtype=np.uint8).reshape(-1, 1)
+"""The kinds of one page of each kind, u8[1] each; read-only."""
+KINDS.flags.writeable = False
+DATA: Final = KINDS[PageKind.DATA]
+NO_PAGES: Final = np.empty((0, PAGE_SIZE), np.uint8)
 
 
 class Rows(Protocol):
@@ -40,6 +45,7 @@ class QemuMemory:
         places: Mapping[int, Rows],
     ) -> None:
         self._name, self._blocks = name, tuple(blocks)
+        self._pages = [block.pages for block in blocks]
         self._runs, self._missing, self._places = runs, missing, places
 
     @property
@@ -56,17 +62,31 @@ class QemuMemory:
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random. Raises DomainError outside of the block."""
-        if not 0 <= block < len(self._blocks):
-            raise DomainError("there is no such RAM block", expected=f"below {len(self._blocks)}", got=block)
-        pages = self._blocks[block].pages
+        if not 0 <= block < len(self._pages):
+            raise DomainError("there is no such RAM block", expected=f"below {len(self._pages)}", got=block)
+        pages = self._pages[block]
         if first < 0 or count < 0 or first + count > pages:
             expected, got = f"pages below 0x{pages:x}", f"0x{first:x} + 0x{count:x}"
             raise DomainError("there are no such pages", file=self._name, expected=expected, got=got)
-        return self._batch(block, first, count, None)
+        return self._page(block, first) if count == 1 else self._batch(block, first, count, None)
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened file takes no pages", file=self._name)
+
+    def _page(self, block: int, page: int) -> PageBatch:
+        """One page: what many readers ask for, and then no arrays are needed to find it."""
+        found = self._runs[block].at(page)
+        if found is None:
+            return PageBatch(block, page, KINDS[self._missing[block]], NO_PAGES)
+        place, offset = found
+        if place:
+            goal = np.empty((1, PAGE_SIZE), np.uint8)
+            self._places[place].rows(offset, goal)
+            return PageBatch(block, page, DATA, goal)
+        if offset:
+            return PageBatch(block, page, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
+        return PageBatch(block, page, KINDS[PageKind.ZERO], NO_PAGES)
 
     def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
         runs = self._runs[block]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -41,9 +42,14 @@ class Place(enum.IntEnum):
     """In a file, one behind the other; numbers from here on are files."""
 
 
+STRIDES: Final = (0, 4104, 4096, 0, 0)
+"""By place; pages in files stand one behind the other."""
+FILES: Final = len(STRIDES)
+
+
 def stride(place: int) -> int:
     """Octets from one page of a run to the next."""
-    return (0, 4104, 4096, 0, 0)[place] if place < Place.FILE else 4096
+    return STRIDES[place] if place < FILES else 4096
 
 
 Unpack = Callable[[int, int, bytes], bytes]
@@ -162,6 +168,8 @@ class Settled:
     ) -> None:
         self.firsts, self.counts, self.offsets, self.places = firsts, counts, offsets, places
         self.ends = firsts + counts
+        self._numbers = (firsts.data, self.ends.data, offsets.data, places.data)
+        """The same columns, to be asked for one number: a tenth of what an array takes for it."""
 
     def take(self, order: NDArray[np.intp]) -> Settled:
         """The runs in another order."""
@@ -171,6 +179,16 @@ class Settled:
     def told(self) -> int:
         """How many pages the runs cover."""
         return int(self.counts.sum())
+
+    def at(self, page: int) -> tuple[int, int] | None:
+        """Place and offset of one page; None where no run has it."""
+        firsts, ends, offsets, places = self._numbers
+        run = bisect_right(firsts, page) - 1
+        if run < 0 or page >= ends[run]:
+            return None
+        place = places[run]
+        step = STRIDES[place] if place < FILES else 4096
+        return place, offsets[run] + (page - firsts[run]) * step
 
     def within(self, first: int, count: int) -> range:
         """The runs that have pages of ``first`` .. ``first + count``."""
