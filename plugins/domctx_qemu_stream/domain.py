@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
 
@@ -15,16 +15,18 @@ from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSec
 from domctx_foreign import StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
+from domctx_qemu_stream.beside import Beside, is_ignored, named, open_shared, untold
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.features import missing
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
-from domctx_qemu_stream.located import Beside, is_ignored, locate, named, open_shared, untold
-from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
 from domctx_qemu_stream.placement import CMOS, Board, board_of, place
 from domctx_qemu_stream.sections import Elements
+
+if TYPE_CHECKING:
+    from domctx_qemu_stream.memory import QemuMemory
 
 T = TypeVar("T")
 
@@ -161,6 +163,9 @@ class QemuDomain:
         return Tail(self.file, pieces)
 
     def _memory(self) -> QemuMemory:
+        from domctx_qemu_stream.located import locate
+        from domctx_qemu_stream.memory import QemuMemory
+
         elements = self.elements
         ram = elements.ram
         if ram is None or not elements.ram_ended:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from domctx.errors import StreamError, UnsupportedError, UsageError
+from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageKind
+from domctx_qemu_stream.beside import Beside, is_ignored as is_ignored
 from domctx_qemu_stream.blocks import MappedPages, WireBlock
-from domctx_qemu_stream.files import StreamFile, open_file
-from domctx_qemu_stream.layout import IGNORE_SHARED, PAGE_SIZE
+from domctx_qemu_stream.files import StreamFile
+from domctx_qemu_stream.layout import PAGE_SIZE
 from domctx_qemu_stream.memory import Rows
-from domctx_qemu_stream.placement import main_blocks
 from domctx_qemu_stream.ram import RamSection
 from domctx_qemu_stream.runs import Place, Settled
 
@@ -38,14 +38,6 @@ class Located:
     """The blocks that are in no file that was given."""
     ways: Sequence[str] = ()
     """The ways in which pages came that a plain stream has not."""
-
-
-@attrs.frozen(eq=False)
-class Beside:
-    """The files beside the stream: of shared memory by block, and of channels."""
-
-    shared: Mapping[str, StreamFile]
-    channels: Sequence[StreamFile] = ()
 
 
 def locate(ram: RamSection, file: StreamFile, beside: Beside, ignored: bool) -> Located:
@@ -139,47 +131,3 @@ def _bits(file: StreamFile, mapped: MappedPages, pages: int) -> Iterator[tuple[N
         bits = np.unpackbits(np.frombuffer(octets, np.uint8), count=count, bitorder="little")
         edges = np.flatnonzero(np.diff(bits, prepend=np.uint8(0), append=np.uint8(0))).astype(np.int64)
         yield edges[::2] + start, edges[1::2] - edges[::2]
-
-
-def open_shared(given: Sequence[str], blocks: Sequence[WireBlock], opened: list[StreamFile]) -> dict[str, StreamFile]:
-    """The files of shared memory by block, from ``[BLOCK=]PATH``; all that are opened are added to ``opened``.
-
-    Raises UsageError for a block that there is not, or a file that is shorter than its block.
-    """
-    sizes = {block.name: block.size for block in blocks}
-    found: dict[str, StreamFile] = {}
-    for text in given:
-        name, path = named(text, blocks)
-        if name in found:
-            raise UsageError(f"RAM block {name!r} is given two files")
-        file = open_file(path)
-        opened.append(file)
-        if file.size < sizes[name]:
-            expected, got = f"0x{sizes[name]:x} octets", f"0x{file.size:x}"
-            raise UsageError(f"is shorter than RAM block {name!r}", file=path, expected=expected, got=got)
-        found[name] = file
-    return found
-
-
-def named(text: str, blocks: Sequence[WireBlock]) -> tuple[str, str]:
-    """Block and path of ``[BLOCK=]PATH``; without a block the one of main RAM. Raises UsageError where that is none."""
-    names = [block.name for block in blocks]
-    name, equals, path = text.partition("=")
-    if equals and name in names:
-        return name, path
-    main = main_blocks(blocks)
-    if len(main) != 1:
-        known = ", ".join(names) or "none"
-        raise UsageError(f"{text!r} names no RAM block", hint=f"write BLOCK=PATH; the blocks are: {known}")
-    return names[main[0]], text
-
-
-def untold(ram: RamSection) -> set[str]:
-    """The blocks of which the stream tells no page."""
-    pairs = zip(ram.blocks, ram.runs, strict=True)
-    return {block.name for block, runs in pairs if not len(runs) and block.mapped is None}
-
-
-def is_ignored(capabilities: Sequence[str]) -> bool:
-    """Whether a stream may leave out blocks of shared memory."""
-    return IGNORE_SHARED in capabilities

@@ -6,8 +6,6 @@ import struct
 import zlib
 from typing import Final
 
-import numpy as np
-
 from domctx.errors import DomctxError, StreamError, UnsupportedError
 from domctx_qemu_stream.blocks import Wire, WireBlock, flat_block, read_blocks
 from domctx_qemu_stream.cursor import Cursor
@@ -199,6 +197,8 @@ class RamSection:
         """A page that is whole."""
         if place == Place.FILL:
             return bytes((offset,)) * PAGE_SIZE
+        import numpy as np
+
         page = np.empty((1, PAGE_SIZE), np.uint8)
         (self.spool if place == Place.SPOOL else self._file).rows(offset, page)
         return page.tobytes()

@@ -13,11 +13,10 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from domctx.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 LIMIT: Final = 1 << 22
@@ -92,6 +91,8 @@ class Runs:
 
     def settle(self) -> Settled:
         """The runs as they count: ascending, none overlapping, every page in a form in which it can be read."""
+        import numpy as np
+
         if self._settled is None:
             columns = self._columns()
             order = np.argsort(columns.firsts, kind="stable")
@@ -103,6 +104,8 @@ class Runs:
         return self._settled
 
     def _columns(self) -> Settled:
+        import numpy as np
+
         views = (self._firsts, self._counts, self._offsets)
         firsts, counts, offsets = (np.array(view, dtype=np.int64) for view in views)
         return Settled(firsts, counts, offsets, np.array(self._places, dtype=np.int32))
@@ -118,6 +121,8 @@ class Runs:
 
     def _resolve(self, columns: Settled) -> Settled:
         """Cut the block where runs begin and end, and let each piece belong to the last run that covers it."""
+        import numpy as np
+
         edges = np.unique(np.concatenate((columns.firsts, columns.ends)))
         lows = np.searchsorted(edges, columns.firsts).tolist()
         highs = np.searchsorted(edges, columns.ends).tolist()
@@ -192,5 +197,5 @@ class Settled:
 
     def within(self, first: int, count: int) -> range:
         """The runs that have pages of ``first`` .. ``first + count``."""
-        low = int(np.searchsorted(self.ends, first, side="right"))
-        return range(low, int(np.searchsorted(self.firsts, first + count, side="left")))
+        low = int(self.ends.searchsorted(first, side="right"))
+        return range(low, int(self.firsts.searchsorted(first + count, side="left")))
