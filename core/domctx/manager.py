@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -164,15 +163,17 @@ def _is_file(name: str) -> bool:
 
 
 def _file_plugin(path: str) -> Plugin:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise UsageError("there is no such plugin file", file=path)
     return Plugin(f"{FILE}:{path}", FILE, "0", path)
 
 
 def _load_file(plugin: Plugin) -> Any:
     """Import a one-file plugin under a name of its own, put in ``sys.modules`` first."""
-    path = Path(plugin.target).resolve()
-    name = f"domctx_file_{hashlib.sha256(bytes(path)).hexdigest()[:16]}"
+    import hashlib
+
+    path = os.path.realpath(plugin.target)
+    name = f"domctx_file_{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from domctx.errors import RecordError, StreamError
-from domctx.schema import encode
-from domctx_qemu.layout import Description
+from domctx.errors import StreamError
+from domctx.schema import is_plain
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import MAX_SECTION, MAX_VMDESC, PAGE_SIZE, Element
 
@@ -150,8 +149,4 @@ def _list(value: Any) -> list[Any]:
 
 def kept(device: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The description as a DEVICE record can hold it; None where it cannot."""
-    try:
-        encode(Description(dict(device)))
-    except RecordError:
-        return None
-    return device
+    return device if is_plain(dict(device)) else None

@@ -44,7 +44,7 @@ def command(
         found = show_derived(domain, session.registry, operation, wanted, instance)
     if found is None:
         found = show(as_image(session, domain, operation, wanted), wanted, instance)
-    records = (attrs.asdict(shown) for shown in found)
+    records = (attrs.asdict(shown, recurse=not as_json) for shown in found)
     if as_json:
         session.print_json({"file": file, "records": list(records)})
         return

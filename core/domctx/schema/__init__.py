@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # opening an image comes by here: it shall not pay for th
 if TYPE_CHECKING:
     from typing import Any
 
+    from domctx.schema.cbor import is_plain as is_plain
     from domctx.schema.codec import (
         decode as decode,
         dump_cbor as dump_cbor,
@@ -60,6 +61,7 @@ _HOMES = {
         "U8", "U16", "U32", "U64", "S8", "S16", "S32", "S64",
         "Bytes", "Text", "Array", "Nested", "Reserved", "Blob", "Cbor", "Integer", "Marker",
     ),
+    "cbor": ("is_plain",),
     "codec": ("encode", "decode", "dump_cbor", "load_cbor"),
     "versions": ("upgrade", "decode_version"),
     "describe": ("Field", "fields", "nested_layouts", "size_of", "offset_of", "dtype"),

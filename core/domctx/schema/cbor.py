@@ -35,6 +35,15 @@ def check(value: Any, depth: int = MAX_DEPTH) -> None:
         _check_leaf(value, kind)
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value can stand in a CBOR tail."""
+    try:
+        check(value)
+    except FieldError:
+        return False
+    return True
+
+
 def _check_items(items: Collection[Any], named: Iterable[tuple[Any, Any]], depth: int) -> None:
     if depth == 0:
         raise FieldError("nested too deep", expected=f"at most {MAX_DEPTH} levels")

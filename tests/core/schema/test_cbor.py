@@ -10,7 +10,7 @@ import cbor2
 import pytest
 from hypothesis import given, strategies as st
 
-from domctx.schema.cbor import MAX_DEPTH, check, dumps, loads
+from domctx.schema.cbor import MAX_DEPTH, check, dumps, is_plain, loads
 from domctx.schema.problems import FieldError
 from domctx.testing.strategies import plain_values
 
@@ -128,3 +128,10 @@ def test_check_names_the_place(value: Any, path: str, message: str) -> None:
     with pytest.raises(FieldError, match=message) as caught:
         check(value)
     assert caught.value.path == path
+
+
+@given(plain_values())
+def test_what_is_plain_can_be_written(value: Any) -> None:
+    """Plain is what dumps takes, and a set in it makes it otherwise."""
+    assert is_plain(value)
+    assert not is_plain([value, {1}])
