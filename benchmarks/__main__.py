@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mib", type=int, default=1024, help="the guest's memory (1024)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs for each row (5)")
     parser.add_argument("--folder", default="/var/tmp/domctx-benchmarks", help="where inputs and outputs lie")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH", help="a peer that was fetched")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=[PYTHON ]PATH", help="where a peer is")
     return parser
 
 

@@ -72,6 +72,11 @@ class Bench:
             raise Missing(f"no --peer {name}=PATH was given")
         return self.peers[name]
 
+    def script(self, name: str) -> list[str]:
+        """A peer that is a Python script: by the interpreter named before its path, else by ours. Raises Missing."""
+        words = self.peer(name).split()
+        return words if len(words) > 1 else [sys.executable, *words]
+
     def against(self, ours: Runner, peer: Runner, figure: str = "wall") -> Result:
         """Both in turn; the ratio of a figure."""
         pairs = in_turn(ours, peer, self.pairs)

@@ -27,7 +27,7 @@ def index(mib: int | None, *, fragmented: bool = False) -> Callable[[Bench], Res
 def state_as_json(bench: Bench) -> Result:
     """``domctx show --json`` of the devices against QEMU's own script."""
     stream = bench.stream()
-    peer = Process([sys.executable, bench.peer("analyze-migration"), "-d", "state", "-f", str(stream)])
+    peer = Process([*bench.script("analyze-migration"), "-d", "state", "-f", str(stream)])
     return bench.against(bench.domctx("show", stream, "DEVICE", "--json"), peer)
 
 
@@ -41,9 +41,8 @@ def extract(bench: Bench) -> Result:
 def random_reads(bench: Bench) -> Result:
     """64 MiB at random after opening, against volatility3's layer."""
     stream = bench.stream()
-    script = bench.peer("volatility-reads")
     ours = _told(bench.task("random-reads", stream, 64))
-    return bench.against(ours, _told(Process([sys.executable, script, str(stream), "64"])))
+    return bench.against(ours, _told(Process([*bench.script("volatility-reads"), str(stream), "64"])))
 
 
 def one_page(what: str) -> Callable[[Bench], Result]:
