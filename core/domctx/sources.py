@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from domctx.protocols import Buffer, Source
     from domctx.sinks import Hasher
 
-CHUNK: Final = 1 << 20
-"""Octets that a file or pipe is asked for at once."""
+CHUNK: Final = 4 << 20
+"""Octets that a file or pipe is asked for at once, at least: what is larger is not taken at its word."""
 
 
 class FileSource:
@@ -26,15 +26,12 @@ class FileSource:
 
     def read(self, size: int) -> bytearray:
         """Exactly ``size`` octets, or fewer only at the end. Memory grows with what comes, not with ``size``."""
-        octets = bytearray()
-        while len(octets) < size:
-            step = min(size - len(octets), max(CHUNK, len(octets)))
-            start = len(octets)
-            octets += bytes(step)
-            got = self._into(memoryview(octets)[start:])
-            if got < step:
-                del octets[start + got :]
-                break
+        octets = bytearray(min(size, CHUNK))
+        done = self._into(memoryview(octets))
+        while done == len(octets) < size:
+            octets += bytes(min(size - done, done))
+            done += self._into(memoryview(octets)[done:])
+        del octets[done:]
         return octets
 
     def _into(self, view: memoryview) -> int:

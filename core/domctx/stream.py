@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WINDOW: Final = 1 << 20
 """Octets that a reader looks ahead while it walks small records."""
+SMALL: Final = 64 << 10
+"""Octets up to which a record is small: of a larger one, what is read ahead ends with its body or the next header."""
 
 
 def octets_of(data: Buffer) -> memoryview:
@@ -204,6 +206,7 @@ class StreamReader:
                 expected=f"{length - self.remaining} octets",
                 got=length,
             )
+        self._look(-length % ALIGN + HEADER.size)
         pad = self._take(-length % ALIGN)
         self._observer.octets(pad)
         if any(pad):
@@ -251,14 +254,20 @@ class StreamReader:
     def _look(self, size: int) -> memoryview:
         """The next octets without consuming them: ``size``, or fewer at the end of the source."""
         if len(self._window) < size:
-            more = self._source.read(max(size, WINDOW) - len(self._window))
+            more = self._source.read(max(size, self._reach()) - len(self._window))
             joined = b"".join((self._window, more)) if self._window else more
             self._window = memoryview(joined).cast("B").toreadonly()
         return self._window[:size]
 
+    def _reach(self) -> int:
+        """How far to read ahead: into the records that follow only where they are likely to be small."""
+        if self._header is None or self._header.length <= SMALL:
+            return WINDOW
+        return min(self.remaining, WINDOW)
+
     def _take(self, size: int) -> memoryview:
-        """Consume exactly ``size`` octets; what is larger than the window is read straight."""
-        if size > WINDOW:
+        """Consume exactly ``size`` octets; what is large is read straight."""
+        if size > max(SMALL, len(self._window)):
             more = self._source.read(size - len(self._window))
             joined = b"".join((self._window, more)) if self._window else more
             octets = memoryview(joined).cast("B").toreadonly()

@@ -11,17 +11,21 @@ from domctx_memory.layout import RECORD_OCTETS
 
 
 class Buffers:
-    """A free list; as many buffers exist as were ever out at the same time. Threads may share it."""
+    """A free list of buffers of one size in octets; as many exist as were ever out at the same time.
 
-    def __init__(self) -> None:
+    Threads may share it.
+    """
+
+    def __init__(self, size: int = RECORD_OCTETS) -> None:
+        self._size = size
         self._free: collections.deque[NDArray[np.uint8]] = collections.deque()
 
     def take(self) -> NDArray[np.uint8]:
-        """A buffer u8[4 MiB]; what it holds is left over from its last use."""
+        """A buffer u8[size]; what it holds is left over from its last use."""
         try:
             return self._free.pop()
         except IndexError:
-            return np.empty(RECORD_OCTETS, np.uint8)
+            return np.empty(self._size, np.uint8)
 
     def give(self, buffer: NDArray[np.uint8]) -> None:
         """Take a buffer back; nobody looks at it any longer."""

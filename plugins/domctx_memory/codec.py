@@ -22,10 +22,13 @@ else:
     from backports import zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 WINDOW_LIMIT: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: MAX_SHIFT}
 """No frame needs to look back further than its own length: what claims more is refused before memory is taken."""
+PIECE: Final = 32 << 10
+"""Octets that are unpacked at once: they are digested and put in their place while a core's cache has them, and zstd
+gives so many without putting them together."""
 
 
 @attrs.frozen
@@ -72,11 +75,12 @@ def digest_of(octets: Buffer) -> bytes:
     return blake3(octets).digest(length=DIGEST_SIZE)
 
 
-def unpack(stored: Buffer, size: int, entry: FrameEntry) -> NDArray[np.uint8]:
-    """The ``size`` octets of a frame, checked against its entry; a view of ``stored`` where it is not compressed.
+def unpack(stored: Buffer, size: int, entry: FrameEntry, goal: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """The ``size`` octets of a frame, checked against its entry, in ``goal`` u8[size] where there is one.
 
-    Memory stays within ``size``, whatever the frame claims. Raises RecordError for a frame that cannot be unpacked,
-    has another size, CRC or digest.
+    Without it, a view of ``stored`` where that is not compressed. Memory stays within ``size``, whatever the frame
+    claims. Raises RecordError for a frame that cannot be unpacked, has another size, CRC or digest; ``goal`` then
+    holds anything.
     """
     plain = len(stored) == size
     check = 0 if plain else isal_zlib.crc32(stored)
@@ -84,23 +88,43 @@ def unpack(stored: Buffer, size: int, entry: FrameEntry) -> NDArray[np.uint8]:
         raise RecordError(
             "the CRC of a frame is wrong: it is damaged", expected=f"0x{entry.check:08x}", got=f"0x{check:08x}"
         )
-    octets = stored if plain else _decompress(stored, size)
-    found = digest_of(octets)
+    if plain and goal is None:
+        octets, found = np.frombuffer(stored, np.uint8), digest_of(stored)
+    else:
+        octets = np.empty(size, np.uint8) if goal is None else goal
+        found = _put([stored] if plain else _decompressed(stored, size), octets.data)
     if found != entry.digest:
         raise RecordError("the digest of a frame is wrong: it is damaged", expected=entry.digest.hex(), got=found.hex())
-    return np.frombuffer(octets, np.uint8)
+    return octets
 
 
-def _decompress(stored: Buffer, size: int) -> bytes:
+def _put(pieces: Iterable[Buffer], goal: memoryview) -> bytes:
+    """Put ``pieces`` one behind the other into ``goal``; their digest."""
+    hasher, done = blake3(), 0
+    for piece in pieces:
+        hasher.update(piece)
+        goal[done : done + len(piece)] = piece
+        done += len(piece)
+    return hasher.digest(length=DIGEST_SIZE)
+
+
+def _decompressed(stored: Buffer, size: int) -> Iterator[bytes]:
+    """The ``size`` octets of a packed frame, piece by piece."""
     decompressor = zstd.ZstdDecompressor(options=WINDOW_LIMIT)
-    try:
-        octets = decompressor.decompress(stored, max_length=size + 1)
-    except zstd.ZstdError as error:
-        raise RecordError(f"a frame cannot be decompressed: {error}") from error
-    if len(octets) != size or not decompressor.eof or decompressor.unused_data:
+    done = 0
+    while not decompressor.eof and done <= size:
+        try:
+            piece = decompressor.decompress(b"" if done else stored, max_length=min(PIECE, size + 1 - done))
+        except zstd.ZstdError as error:
+            raise RecordError(f"a frame cannot be decompressed: {error}") from error
+        done += len(piece)
+        if not piece:
+            break
+        if done <= size:
+            yield piece
+    if done != size or not decompressor.eof or decompressor.unused_data:
         raise RecordError(
             "a frame is not one whole zstd frame of its size",
             expected=f"0x{size:08x} octets, and nothing behind them",
-            got=f"{'more than ' if len(octets) > size else ''}0x{min(len(octets), size):08x}",
+            got=f"{'more than ' if done > size else ''}0x{min(done, size):08x}",
         )
-    return octets

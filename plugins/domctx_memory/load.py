@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from domctx.api import Context, RamBlock, RecordRun
+from domctx.api import Context, RecordRun
 from domctx.errors import DomctxError
 from domctx.states import Memory, PageBatch
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
+from domctx_memory.layout import MAX_BODY
 from domctx_memory.page_map import PageMap, check_place, read_map
+
+T = TypeVar("T")
 
 
 @attrs.frozen(eq=False)
 class _Body:
-    """A body that was read, and where it stands."""
+    """A body that was read, and where it stands; its octets stand in ``buffer``, to be given back."""
 
     name: str
     offset: int
-    octets: bytes
+    octets: memoryview
+    buffer: NDArray[np.uint8]
 
 
 @attrs.frozen(eq=False)
@@ -30,8 +36,6 @@ class _Unpacked:
     """A record's pages; they stand in ``buffer``, to be given back."""
 
     batch: PageBatch
-    octets: int
-    """Guest memory that the record covers, in octets."""
     buffer: NDArray[np.uint8]
 
 
@@ -40,49 +44,63 @@ def load(state: Memory, run: RecordRun, context: Context) -> None:
 
     Raises RecordError or UnsupportedError, naming record and offset, for a record that cannot be.
     """
-    for unpacked in _unpacked(run, context):
+    buffers = Buffers()
+
+    def unpack(page_map: PageMap, octets: memoryview) -> _Unpacked:
+        buffer = buffers.take()
+        return _Unpacked(page_map.batch(unpack_all(page_map, octets, buffer)), buffer)
+
+    for covered, unpacked in _each(run, context, unpack):
         state.store(unpacked.batch)
-        context.progress(unpacked.octets)
+        buffers.give(unpacked.buffer)
+        context.progress(covered)
 
 
 def check(run: RecordRun, context: Context) -> None:
     """Unpack and check every frame of every record of ``run``, and keep nothing. Raises as ``load``."""
-    for unpacked in _unpacked(run, context):
-        context.progress(unpacked.octets)
+    for covered, _ in _each(run, context, check_all):
+        context.progress(covered)
 
 
-def _unpacked(run: RecordRun, context: Context) -> Iterator[_Unpacked]:
-    """The records of ``run``, in order; each batch is valid until the next step."""
-    buffers, blocks = Buffers(), context.machine.blocks
-    for unpacked in context.map_ordered(lambda body: _unpack(body, blocks, buffers), _bodies(run)):
-        yield unpacked
-        buffers.give(unpacked.buffer)
+def _each(run: RecordRun, context: Context, act: Callable[[PageMap, memoryview], T]) -> Iterator[tuple[int, T]]:
+    """What ``act`` gives for each record of ``run``, in order, and how many octets of guest memory it covers.
+
+    Valid until the next step: the page map stands in a buffer that is used again.
+    """
+    bodies, blocks = Buffers(MAX_BODY), context.machine.blocks
+
+    def done(body: _Body) -> tuple[_Body, int, T]:
+        try:
+            page_map = read_map(body.octets, len(body.octets))
+            check_place(page_map.head, blocks)
+            return body, page_map.head.count << page_map.head.page_shift, act(page_map, body.octets)
+        except DomctxError as error:
+            error.at(record=body.name, offset=body.offset)
+            raise
+
+    for body, covered, found in context.map_ordered(done, _bodies(run, bodies)):
+        yield covered, found
+        bodies.give(body.buffer)
 
 
-def _bodies(run: RecordRun) -> Iterator[_Body]:
+def _bodies(run: RecordRun, buffers: Buffers) -> Iterator[_Body]:
+    """The bodies of ``run``: copied, for what is read of a record is valid until more is read."""
     for record in run:
-        yield _Body(record_name(run.record_type.name, record.instance), record.offset, bytes(record.rest()))
+        octets, buffer = record.rest(), buffers.take()
+        view = buffer.data[: len(octets)]
+        view[:] = octets
+        yield _Body(record_name(run.record_type.name, record.instance), record.offset, view, buffer)
 
 
-def _unpack(body: _Body, blocks: Sequence[RamBlock], buffers: Buffers) -> _Unpacked:
-    try:
-        page_map = read_map(body.octets, len(body.octets))
-        check_place(page_map.head, blocks)
-        buffer = buffers.take()
-        batch = page_map.batch(unpack_all(page_map, body.octets, buffer))
-    except DomctxError as error:
-        error.at(record=body.name, offset=body.offset)
-        raise
-    return _Unpacked(batch, page_map.head.count << page_map.head.page_shift, buffer)
-
-
-def unpack_all(page_map: PageMap, octets: bytes, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def unpack_all(page_map: PageMap, octets: memoryview, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The DATA pages of a record, u8[n, page size], unpacked into ``buffer``."""
-    view = memoryview(octets)
     pages = buffer.reshape(-1, 1 << page_map.head.page_shift)[: page_map.head.data]
-    row = 0
-    for index, (start, end) in enumerate(zip(page_map.starts, page_map.starts[1:], strict=False)):
-        frame = page_map.frame(index, view[start:end])
-        pages[row : row + len(frame)] = frame
-        row += len(frame)
+    for index, (start, end) in enumerate(itertools.pairwise(page_map.starts)):
+        page_map.frame(index, octets[start:end], pages[page_map.rows(index)].reshape(-1))
     return pages
+
+
+def check_all(page_map: PageMap, octets: memoryview) -> None:
+    """Unpack each frame of a record by itself. Raises RecordError for one that is damaged."""
+    for index, (start, end) in enumerate(itertools.pairwise(page_map.starts)):
+        page_map.frame(index, octets[start:end])

@@ -56,11 +56,19 @@ class PageMap:
     starts: Sequence[int]
     entries: Sequence[FrameEntry]
 
-    def frame(self, index: int, stored: Buffer) -> NDArray[np.uint8]:
-        """The pages of frame ``index``, u8[n, page size]. Raises RecordError as ``codec.unpack``."""
-        shift, step = self.head.page_shift, frame_pages(self.head.page_shift)
-        rows = min(step, self.head.data - index * step)
-        return unpack(stored, rows << shift, self.entries[index]).reshape(rows, 1 << shift)
+    def rows(self, index: int) -> slice:
+        """Which of the DATA pages stand in frame ``index``."""
+        step = frame_pages(self.head.page_shift)
+        return slice(index * step, min((index + 1) * step, self.head.data))
+
+    def frame(self, index: int, stored: Buffer, goal: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """The pages of frame ``index``, u8[n, page size], in ``goal`` u8[n * page size] where there is one.
+
+        Raises RecordError as ``codec.unpack``.
+        """
+        rows, shift = self.rows(index), self.head.page_shift
+        count = rows.stop - rows.start
+        return unpack(stored, count << shift, self.entries[index], goal).reshape(count, 1 << shift)
 
     def batch(self, data: NDArray[np.uint8]) -> PageBatch:
         """The record as a batch, its DATA pages being ``data``."""

@@ -145,8 +145,8 @@ class ImageMemory:
         """Frames that are read now, in one piece, and unpacked when they are asked for."""
         found = self._records[record]
         start = page_map.starts[wanted.start]
-        octets = bytes(found.read(start, page_map.starts[wanted.stop] - start)) if wanted else b""
-        return _Stored(found, page_map, start, memoryview(octets)).frame
+        octets = found.read(start, page_map.starts[wanted.stop] - start) if wanted else memoryview(b"")
+        return _Stored(found, page_map, start, octets).frame
 
 
 @attrs.frozen(eq=False)

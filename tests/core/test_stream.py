@@ -54,12 +54,18 @@ def test_neither_cuts_nor_a_known_length_show(bodies: list[tuple[bytes, bool, li
         assert gathered.finish() == twin.finish()
 
 
-@given(st.lists(st.binary(max_size=40), max_size=5), st.lists(st.integers(1, 9), max_size=5), st.sampled_from([16, 64]))
-def test_records_are_read_as_written(bodies: list[bytes], cuts: list[int], window: int) -> None:
+@given(
+    st.lists(st.binary(max_size=40), max_size=5),
+    st.lists(st.integers(1, 9), max_size=5),
+    st.sampled_from([16, 64]),
+    st.sampled_from([0, 8, 1 << 16]),
+)
+def test_records_are_read_as_written(bodies: list[bytes], cuts: list[int], window: int, small: int) -> None:
     """However the reads are cut, and however little is looked ahead; the digests are those of the writer."""
     octets = write([(body, True, []) for body in bodies], wrote := GroupDigests())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "WINDOW", window)
+        patch.setattr(stream, "SMALL", small)
         reader = StreamReader(BytesSource(octets), read := GroupDigests())
         for number, body in enumerate(bodies):
             assert reader.peek() == (TYPE, number, len(body))
@@ -222,6 +228,7 @@ def test_a_batch_that_is_cut_is_refused() -> None:
 def test_large_bodies_are_read_straight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past what was looked ahead, without a copy of what is read in one piece."""
     monkeypatch.setattr(stream, "WINDOW", 32)
+    monkeypatch.setattr(stream, "SMALL", 32)
     body = bytes(range(200))
     reader = reader_of(plain(body, b"next"))
     reader.begin()
@@ -233,6 +240,32 @@ def test_large_bodies_are_read_straight(monkeypatch: pytest.MonkeyPatch) -> None
     cut.begin()
     error = refused(StreamError, cut.data, 200)
     assert str(error).endswith("the stream ends inside a record; expected 200 octets more, got 84")
+
+
+class Asked(BytesSource):
+    """Tells how much was asked for."""
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(octets)
+        self.sizes: list[int] = []
+
+    def read(self, size: int) -> memoryview:
+        """Note it."""
+        self.sizes.append(size)
+        return super().read(size)
+
+
+def test_large_records_in_a_row_are_never_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a large record a header is looked ahead and no more, so that the next body is read in one piece."""
+    monkeypatch.setattr(stream, "WINDOW", 32)
+    monkeypatch.setattr(stream, "SMALL", 32)
+    source = Asked(plain(bytes(99), bytes(99), bytes(99)))
+    reader = StreamReader(source)
+    for _ in range(3):
+        reader.begin()
+        reader.data(99)
+        reader.end()
+    assert source.sizes == [32, 99 - 16, 5 + 16, 99, 5 + 16, 99, 5 + 16]
 
 
 def test_before_the_first_record() -> None:
