@@ -15,6 +15,11 @@ NAME: Final = "domctx-stream"
 """What QEMU calls the descriptor."""
 PIPE_SIZE: Final = 1 << 20
 """Octets that wait in the pipe: what an ordinary user may have."""
+UNSAID: Final = (
+    "QEMU's standard error may say why; it opens its disks anew by the names that it was given, and with -daemonize"
+    " only absolute ones lead anywhere"
+)
+"""What to do where QEMU gives no reason: 7.2 gives none for a disk that it cannot let go of."""
 
 
 class Outgoing:
@@ -50,6 +55,7 @@ class Outgoing:
                 f"QEMU's migration ended as {state['status']!r}",
                 file=self._monitor.name,
                 got=state.get("error-desc"),
+                hint=None if "error-desc" in state else UNSAID,
             )
 
     def _ended(self) -> dict[str, Any] | None:

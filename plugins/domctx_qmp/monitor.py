@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -201,7 +202,16 @@ def _socket_at(path: str, name: str) -> socket.socket:
     return link
 
 
+NOBODY: Final = {
+    errno.ENOENT: "start QEMU with -qmp unix:PATH,server=on,wait=off; a relative name counts from where you are",
+    errno.ECONNREFUSED: "nobody listens there: has QEMU ended, or is this no socket?",
+}
+"""What to do where there is no connection."""
+
+
 def _refused(error: OSError, name: str) -> DomctxError:
     if error.errno is None:  # a path that is too long for a socket
         return DomainError(str(error), file=name, hint=f"name it from nearer by, or link to it (now in {os.getcwd()})")
-    return refused(error, name)
+    found = refused(error, name)
+    found.hint = NOBODY.get(error.errno, found.hint)
+    return found

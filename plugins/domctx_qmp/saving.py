@@ -48,7 +48,6 @@ class Saving:
         self._stopped = 0.0
         self._guard = Guard(monitor.path)
         self._shared = shared_ram(monitor, told.blocks)
-        self._shared = shared_ram(monitor, told.blocks)
 
     def stop(self) -> None:
         """Stop the guest where it runs; from here on it is given back even if this process is killed."""

@@ -74,6 +74,20 @@ def test_a_qemu_that_ends(qemu: RealQemu) -> None:
     monitor.close()
 
 
+def test_where_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do is told: for a socket that is not there, one whose QEMU has ended, and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DomainError, match=r"vm\.sock: No such file or directory\n  start QEMU with -qmp unix:PATH"):
+        Monitor("vm.sock")
+    with socket.socket(socket.AF_UNIX) as link:
+        link.bind("vm.sock")
+    with pytest.raises(DomainError, match=r"vm\.sock: Connection refused\n  nobody listens there: has QEMU ended"):
+        Monitor("vm.sock")
+    Path("file").touch()
+    with pytest.raises(DomainError, match="is this no socket"):
+        Monitor("file")
+
+
 def test_a_lost_connection_is_made_again(qemu: RealQemu) -> None:
     """To the same QEMU."""
     with Monitor(str(qemu.socket)) as monitor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import attrs
 import pytest
@@ -17,6 +18,7 @@ from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
 from domctx_qmp.settings import IGNORE_SHARED, settings_for_save
 from domctx_qmp.taken import TakenStream
+from helpers.qemu_disks import make_disk
 from helpers.real_qemu import BARE, RealQemu
 
 SHARED = ("-object", "memory-backend-memfd,id=m0,size=16M,share=on", "-machine", "pc,memory-backend=m0")
@@ -119,6 +121,21 @@ def test_a_migration_that_fails(monitor: Monitor) -> None:
     outgoing.start()
     with pytest.raises(DomainError, match="QEMU's migration ended as 'failed'"):
         outgoing.complete()
+
+
+def test_a_disk_that_qemu_cannot_find_again(tmp_path: Path) -> None:
+    """QEMU gives no reason for the migration that fails; where to look for it is told."""
+    disk = make_disk(tmp_path / "d.img", "raw")
+    drive = ("-drive", f"file={disk},format=raw,if=virtio")
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", *drive) as qemu:
+        qemu.start()
+        disk.unlink()
+        with Monitor(str(qemu.socket)) as monitor:
+            monitor.execute("stop")
+            taken = take(monitor, machine_of(monitor))
+            with pytest.raises(DomainError, match=r"ended as 'failed'\n  QEMU's standard error may say why"):
+                _ = taken.whole
+            taken.close()
 
 
 def test_a_descriptor_that_qemu_does_not_take(monitor: Monitor) -> None:
