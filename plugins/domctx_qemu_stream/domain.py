@@ -20,6 +20,7 @@ from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.features import missing
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
+from domctx_qemu_stream.global_state import run_state
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
 from domctx_qemu_stream.placement import CMOS, Board, board_of, place
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HYPERVISOR: Final = "qemu"
-GLOBAL_STATE: Final = "globalstate"
-RUNNING: Final = b"running\0"
 CMOS_SIZE: Final = 128
-NAME_OFFSET: Final = 4
-"""Where the run state's name stands in the section."""
 
 
 @attrs.frozen
@@ -203,10 +200,7 @@ class QemuDomain:
         return self.file.read(found[0].start, min(found[0].stop - found[0].start, CMOS_SIZE)) if found else b""
 
     def _run_state(self) -> str:
-        for section in self.sections:
-            if section.name == GLOBAL_STATE and section.octets[NAME_OFFSET:].startswith(RUNNING):
-                return "running"
-        return "paused"
+        return "running" if run_state(self.sections) == "running" else "paused"
 
     def _tell(self, elements: Elements) -> None:
         for message in _notes(elements, self.file.size):

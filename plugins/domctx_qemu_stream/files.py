@@ -78,9 +78,12 @@ class StreamFile(RandomFile):
         return memoryview(mapped)[slack:]
 
 
-def open_file(path: str, start: int = 0) -> StreamFile:
-    """Open a file. Raises DomainError where it cannot be read, UsageError where it is a pipe or a folder."""
-    return StreamFile(open_at_random(path, SCHEME), path, start)
+def open_file(path: str, start: int = 0, scheme: str = SCHEME) -> StreamFile:
+    """Open a file of the format ``scheme``.
+
+    Raises DomainError where it cannot be read, UsageError where it is a pipe or a folder.
+    """
+    return StreamFile(open_at_random(path, scheme), path, start)
 
 
 class Spool:

@@ -130,7 +130,7 @@ class LibvirtDomain(QemuDomain):
 
 def open_domain(path: str, context: FormatContext) -> LibvirtDomain:
     """Open an image. Raises DomctxError; one that is marked as incomplete is opened, and its states refuse."""
-    file = open_file(path)
+    file = open_file(path, scheme=LIBVIRT)
     try:
         with in_file(path):
             image = read_image(file)

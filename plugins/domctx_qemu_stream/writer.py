@@ -8,6 +8,7 @@ from domctx.api import Domain, FormatContext, RamBlock, Sink
 from domctx.errors import DomainError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, Foreign, Memory, PageKind
 from domctx_qemu_stream.compose import Composer
+from domctx_qemu_stream.global_state import run_state
 from domctx_qemu_stream.heads import ELSEWHERE, NEVER
 from domctx_qemu_stream.layout import PAGE_SIZE, SCHEME
 from domctx_qemu_stream.parts import ADDRESSES, BEHIND
@@ -20,6 +21,15 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     for part in tail.parts if tail is not None else ():
         if (part.format, part.name) == (SCHEME, BEHIND):
             sink.write(part.octets)
+    _tell_standing(source, context)
+
+
+def _tell_standing(source: Domain, context: FormatContext) -> None:
+    """A guest that was stopped to be saved stands in its stream."""
+    devices = source.state(DEVICES)
+    state = run_state(devices.sections) if devices is not None else None
+    if source.machine.run_state == "running" and state not in (None, "running"):
+        context.note(f"the guest ran, and was stopped to be saved: QEMU loads it {state!r}, and cont continues it")
 
 
 def compose(source: Domain, sink: Sink, context: FormatContext) -> None:

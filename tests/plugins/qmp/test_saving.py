@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -110,9 +111,28 @@ def test_a_guest_with_shared_memory_stays_paused(
     assert left == []
 
 
+def shared_files() -> list[str]:
+    """The files in memory that this process holds open."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the folder itself, when it was looked through
+            found.append(os.readlink(path))
+    return [name for name in found if "memfd:" in name or "memory-backend" in name]
+
+
+def test_a_save_leaves_no_descriptor_open(start: Start, tmp_path: Path) -> None:
+    """None of the memory that QEMU shares, which would keep it after QEMU has ended."""
+    qemu = start("memfd")
+    before = shared_files()
+    assert run(["save", f"qmp:{qemu.socket}", str(tmp_path / "vm.dctx")]) == 0
+    assert shared_files() == before
+
+
 @pytest.mark.parametrize("memory", ["private", "memfd"])
 @pytest.mark.parametrize("kind", ["pc", "q35", OLD])
-def test_a_saved_guest_is_loaded_by_qemu(start: Start, memory: str, kind: str, tmp_path: Path) -> None:
+def test_a_saved_guest_is_loaded_by_qemu(
+    start: Start, memory: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The image of a running guest, written as a stream, is taken by an ordinary QEMU, whatever held its memory."""
     qemu = start(memory, kind=kind)
     wait_for_a_tick(qemu)
@@ -120,7 +140,10 @@ def test_a_saved_guest_is_loaded_by_qemu(start: Start, memory: str, kind: str, t
     assert run(["save", f"qmp:{qemu.socket}", str(image)]) == 0
     assert qemu.status() == "running"
     assert not any(row["state"] for row in qemu.qmp("query-migrate-capabilities"))
+    capfd.readouterr()
     assert run(["convert", str(image), f"qemu:{stream}"]) == 0
+    standing = "the guest ran, and was stopped to be saved: QEMU loads it 'paused', and cont continues it"
+    assert (standing in capfd.readouterr().err) == (kind != OLD)
     backend = [] if memory == "private" else ["-object", f"memory-backend-memfd,id=m0,size={SIZE},share=off"]
     name = kind if memory == "private" else f"{kind},memory-backend=m0"
     with RealQemu(*BARE, "-machine", name, "-m", str(SIZE >> 20), *backend) as other:
