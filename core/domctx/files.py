@@ -80,6 +80,9 @@ def open_at_random(path: str, scheme: str) -> int:
     except OSError as error:
         raise refused(error, path) from error
     mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise UsageError("is a folder", file=path, hint="name a file in it")
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         os.close(descriptor)
         hint = f"pipe it in, and name it {scheme}:-"

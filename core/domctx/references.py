@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Final
 
 import attrs
@@ -66,9 +67,14 @@ def head_of(path: str) -> bytes:
 
 
 def detect(path: str, registry: Registry) -> Format:
-    """The format of a file by its magic. Raises UnsupportedError where nobody knows it, or two claim it."""
+    """The format of a file by its magic. Raises UnsupportedError where nobody knows it, or two claim it.
+
+    Folders and sockets have no magic: UsageError.
+    """
     if os.path.isdir(path):
         raise UsageError("is a folder", file=path, hint=f"write sim:{path} if it is a simulated machine")
+    if _is_socket(path):
+        raise UsageError("is a socket", file=path, hint=f"write qmp:{path} if it is the monitor of a QEMU")
     head = head_of(path)
     found = [format_ for format_, _ in registry.formats.values() if _matches(format_, head)]
     if len(found) > 1:
@@ -82,6 +88,13 @@ def detect(path: str, registry: Registry) -> Format:
             hint=f"give the scheme; known: {', '.join(sorted(registry.formats))}",
         )
     return found[0]
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _matches(format_: Format, head: bytes) -> bool:

@@ -41,6 +41,8 @@ class Estimate:
     """What a sample says that they will take, where the bound is far from it."""
     groups: range = range(1, 2)
     """How many rows of DIRECTORY they take: the numbers that are possible."""
+    known: bool = True
+    """Whether anything is known: where not, ``octets`` is 0."""
 
 
 Sizes = Callable[[bool], Sequence[Estimate]]
@@ -235,7 +237,7 @@ def _bound(item: Planned, context: HandlerContext) -> Estimate:
     kind, own = item.bound.type, context.of(item.bound.type)
     max_size = kind.max_size
     if max_size is None or item.bound.saving.nest.transforms:
-        return Estimate(kind.name, 0, exact=False, groups=range(2))
+        return Estimate(kind.name, 0, exact=False, groups=range(2), known=False)
     size = guard(lambda: max_size(item.state, own), item.bound.suspects)
     return Estimate(kind.name, size, exact=False, groups=range(_groups(size).stop))
 

@@ -39,13 +39,14 @@ def test_a_disk_that_refuses_is_told(plain: RandomFile) -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A missing file is a DomainError; a folder or a pipe cannot be read at random."""
+    """A missing file is a DomainError; a folder is called so, and a pipe cannot be read at random."""
     with pytest.raises(DomainError, match="No such file"):
         open_at_random(str(tmp_path / "nothing"), "toy")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(UsageError, match=r"(?s)no file that can be read at random.*name it toy:-"):
-            open_at_random(str(path), "toy")
+    with pytest.raises(UsageError, match=r"(?s)no file that can be read at random.*name it toy:-"):
+        open_at_random(str(tmp_path / "pipe"), "toy")
+    with pytest.raises(UsageError, match="is a folder\n  name a file in it"):
+        open_at_random(str(tmp_path), "toy")
 
 
 def test_a_spool_has_no_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,15 @@ def test_what_two_claim_is_refused(tmp_path: Path) -> None:
         detect(put(tmp_path, SMALLEST), registry)
 
 
-def test_folders_and_missing_files(tmp_path: Path) -> None:
+def test_folders_sockets_and_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are told as what they are."""
     with pytest.raises(UsageError, match=f"{tmp_path}: is a folder\n  write sim:{tmp_path} if it is"):
         detect(str(tmp_path), TOYS)
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.bind("vm.sock")
+    with pytest.raises(UsageError, match=r"vm\.sock: is a socket\n  write qmp:vm.sock if it is the monitor"):
+        detect("vm.sock", TOYS)
     with pytest.raises(DomainError, match="missing: No such file or directory"):
         detect(str(tmp_path / "missing"), TOYS)
 

@@ -154,7 +154,7 @@ def test_of_a_domain_that_passes_once_only_bounds_are_told() -> None:
     for sample in (False, True):
         domain = OnePass(held)
         told = {row.record: row for row in dry_run(domain, toy_registry(), sample=sample)}
-        assert (told["NOTES"].octets, told["NOTES"].exact) == (0, False)
+        assert (told["NOTES"].octets, told["NOTES"].exact, told["NOTES"].known) == (0, False, False)
         assert (told["BULK"].octets, told["BULK"].exact, told["BULK"].sampled) == ((1 << 20) + 24, False, None)
         assert domain.events == []
     doubled = {row.record: row for row in dry_run(OnePass(held), toy_registry(**{"acme:double": toy_transform}))}

@@ -7,7 +7,11 @@ from typing import Final
 import click
 
 given: Final = click.option(
-    "-O", "given", multiple=True, metavar="NAME=VALUE", help="an option of a format or record type"
+    "-O",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="an option of a format or record type; `domctx formats` lists them, and those that need no -O",
 )
 force: Final = click.option("--force", is_flag=True, help="replace what exists already")
 drop: Final = click.option("--drop", multiple=True, metavar="STATE", help="leave a state out")

@@ -91,12 +91,23 @@ def write_image(
 
 
 def _print(session: Session, estimates: list[Estimate], as_json: bool) -> None:
+    total = sum(row.octets for row in estimates)
+    exact, known = all(row.exact for row in estimates), all(row.known for row in estimates)
     if as_json:
-        rows = [{"record": row.record, "octets": row.octets, "exact": row.exact} for row in estimates]
-        total = sum(row.octets for row in estimates)
-        session.print_json({"records": rows, "octets": total, "exact": all(row.exact for row in estimates)})
+        rows = [
+            {"record": row.record, "octets": row.octets if row.known else None, "exact": row.exact} for row in estimates
+        ]
+        session.print_json({"records": rows, "octets": total if known else None, "exact": exact})
         return
     for row in estimates:
-        session.echo(f"{row.record:20} {'' if row.exact else 'at most ':>8}{row.octets:>16,} octets")
-    bound = "" if all(row.exact for row in estimates) else "at most "
-    session.echo(f"{'total':20} {bound:>8}{sum(row.octets for row in estimates):>16,} octets")
+        session.echo(_row(row.record, row.octets, "" if row.exact else "at most ") if row.known else _unknown(row))
+    bound = "" if exact else "at most "
+    session.echo(_row("total", total, bound) + ("" if known else ", and what is not known"))
+
+
+def _row(name: str, octets: int, bound: str) -> str:
+    return f"{name:20} {bound:>8}{octets:>16,} octets"
+
+
+def _unknown(row: Estimate) -> str:
+    return f"{row.record:20} not known before it is saved"

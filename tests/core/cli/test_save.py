@@ -14,6 +14,7 @@ from helpers import toys
 from helpers.toy_cli import Cli
 from helpers.toy_commands import over_toys
 from helpers.toy_images import SMALLEST, saved, settled, vendor_image, vendor_registry, vendor_states
+from helpers.toy_machines import ToyDomain
 
 
 def test_a_machine_is_saved(cli: Cli) -> None:
@@ -73,6 +74,19 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
         ["BULK", "at", "most"],
         ["total", "at", "most"],
     ]
+
+
+def test_a_dry_run_of_what_passes_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody can know before the save is called so, and is no number; the bounds that are known are told."""
+    monkeypatch.setattr(ToyDomain, "one_pass", True)
+    lines = cli("save", "--dry-run", cli.machine()).out.splitlines()
+    assert "NOTES                not known before it is saved" in lines
+    assert [line.split()[:3] for line in lines if line.startswith("BULK")] == [["BULK", "at", "most"]]
+    assert lines[-1].startswith("total                at most")
+    assert lines[-1].endswith(" octets, and what is not known")
+    told = json.loads(cli("save", "--dry-run", "--json", cli.machine()).out)
+    assert {"record": "NOTES", "octets": None, "exact": False} in told["records"]
+    assert (told["octets"], told["exact"]) == (None, False)
 
 
 @pytest.mark.parametrize(
