@@ -16,6 +16,8 @@ R = TypeVar("R")
 
 WORKERS = os.cpu_count() or 1
 """One thread for each core."""
+WAITING = 2
+"""Items that wait besides those that threads work on: as many as are done while the caller uses a result."""
 
 
 class Pool:
@@ -27,7 +29,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """``map``, results in the order of ``items``; at most one item for each thread and one more is under way.
+        """``map``, results in the order of ``items``; at most one item for each thread and ``WAITING`` are under way.
 
         An exception of ``function`` or ``items`` comes out where its result would; what is under way is then waited
         for, so that no thread works on after the caller has gone on.
@@ -37,7 +39,7 @@ class Pool:
         try:
             for item in items:
                 under_way.append(executor.submit(function, item))
-                if len(under_way) > self._workers:
+                if len(under_way) >= self._workers + WAITING:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()

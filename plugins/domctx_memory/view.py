@@ -112,7 +112,7 @@ class ImageMemory:
         raise DomainError("the memory of an opened image cannot be written", hint="load it into a domain first")
 
     def _batches(self, pages: int, buffers: Buffers) -> Iterator[Callable[[], _Batch]]:
-        """What makes each batch; the image is read here, in order."""
+        """What makes each batch: reads and unpacks its frames; which these are is looked up here."""
         for number, block in enumerate(self.blocks):
             for first in range(0, block.pages, pages):
                 count = min(pages, block.pages - first)
@@ -187,9 +187,9 @@ def _part(run: Run, first: int, page_map: PageMap, frames: Callable[[range], Fra
     rows = range(int(page_map.ranks[inside.start]), int(page_map.ranks[inside.stop]))
     step = frame_pages(page_map.head.page_shift)
     wanted = range(rows.start // step, -(-rows.stop // step)) if rows else range(0)
-    found = frames(wanted)
 
     def fetch() -> Iterator[NDArray[np.uint8]]:
+        found = frames(wanted)
         for index in wanted:
             low, high = max(rows.start, index * step), min(rows.stop, (index + 1) * step)
             yield found(index)[low - index * step : high - index * step]
