@@ -53,11 +53,10 @@ class RandomFile:
 
     def fill(self, offset: int, view: memoryview) -> int:
         """Fill ``view`` from ``offset`` on; how many octets there were. Raises DomainError where the disk refuses."""
-        size = len(view)
+        done, size = 0, len(view)
         try:
-            done = os.preadv(self.descriptor, [view], offset)
             while done < size:
-                got = os.preadv(self.descriptor, [view[done:]], offset + done)
+                got = os.preadv(self.descriptor, [view[done:] if done else view], offset + done)
                 if not got:
                     break
                 done += got

@@ -70,3 +70,14 @@ def test_a_page_that_is_cut(file: StreamFile) -> None:
     with pytest.raises(CutError, match="the file ends early, in its pages") as caught:
         memory(file).read(0, 13, 1)
     assert caught.value.offset == 5 * 4096
+
+
+def test_a_page_that_the_disk_refuses(tmp_path: Path) -> None:
+    """An error of the operating system names the file."""
+    (tmp_path / "stream").write_bytes(bytes(5 * 4096))
+    gone = open_file(str(tmp_path / "stream"))
+    found = memory(gone)
+    gone.close()
+    with pytest.raises(DomainError, match="Bad file descriptor") as caught:
+        found.read(0, 3, 1)
+    assert caught.value.file == gone.name
