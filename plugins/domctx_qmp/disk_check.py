@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from domctx.errors import DomainError
+from domctx.errors import DomainError, DomctxError
 from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
 from domctx_qmp.disks import told
 from domctx_qmp.live_disks import LiveDisk, live_disks
@@ -18,15 +18,26 @@ if TYPE_CHECKING:
 class CheckedDisks(StoredDisks):
     """DISKS of a QEMU that is loaded: what is stored is compared with its disks at once."""
 
-    def __init__(self, live: Callable[[], Monitor], note: Callable[[str], None], *, force: bool) -> None:
+    def __init__(
+        self,
+        live: Callable[[], Monitor],
+        note: Callable[[str], None],
+        *,
+        force: bool,
+        why: Callable[[DomctxError], DomctxError] = lambda error: error,
+    ) -> None:
+        """``why`` makes of an error, where QEMU does not answer, the one that tells the reason."""
         super().__init__()
-        self._live, self._note, self._force = live, note, force
+        self._live, self._note, self._force, self._why = live, note, force, why
 
     def store(self, context: DisksContext) -> None:
         """Raises DomainError, naming it, for a disk that changed since the save, unless that is forced."""
         super().store(context)
         monitor = self._live()
-        live = live_disks(monitor)
+        try:
+            live = live_disks(monitor)
+        except DomctxError as error:
+            raise self._why(error) from error
         for disk in context.disks:
             found = _counterpart(disk, live)
             if found is None:

@@ -82,6 +82,10 @@ class Incoming:
         self._pending.clear()
         self._close()
 
+    def why(self, error: DomctxError) -> DomctxError:
+        """Why QEMU does not answer: what it was sent may have ended it; else the error itself."""
+        return self._refused(error) if self._monitor.is_lost else error
+
     def _look(self) -> str:
         try:
             return str(self._monitor.execute("query-migrate").get("status", "none"))

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
-from domctx.errors import UsageError
+from domctx.errors import DomctxError, UsageError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
 from domctx_disks import DISKS
 from domctx_foreign import StoredForeign
@@ -92,7 +92,7 @@ class QemuTarget:
             MEMORY: ArrivingMemory(self),
             DEVICES: ArrivingDevices(self),
             FOREIGN_TAIL: ArrivingTail(self),
-            DISKS: CheckedDisks(self._live, self._note, force=self._wishes.force_disks),
+            DISKS: CheckedDisks(self._live, self._note, force=self._wishes.force_disks, why=self._why),
         }
 
     @functools.cached_property
@@ -143,6 +143,9 @@ class QemuTarget:
             self._started.end()
         if self._monitor is not None:
             self._monitor.close()
+
+    def _why(self, error: DomctxError) -> DomctxError:
+        return self._incoming.why(error) if self._incoming is not None else error
 
     def _live(self) -> Monitor:
         if self._monitor is None:

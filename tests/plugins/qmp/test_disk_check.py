@@ -74,6 +74,28 @@ def test_a_disk_that_changed_is_refused_by_name(disk: Path, capsys: pytest.Captu
         assert f"disk virtio0: {disk} changed since the save, and is used all the same" in capsys.readouterr().err
 
 
+def test_a_machine_that_lacks_the_disks_device(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """QEMU ends when it meets the device's state; that is told, and not that its disks cannot be asked for."""
+    image = saved(disk, "--then", "stop")
+    capsys.readouterr()
+    with waiting() as qemu:
+        assert load(image, qemu) == 6
+    said = capsys.readouterr().err
+    assert "QEMU refuses the state, and has ended\n  QEMU ends when it cannot load a state" in said
+
+
+def test_a_qemu_that_is_gone(disk: Path) -> None:
+    """Its disks cannot be compared; why that is the loading side may know."""
+    with waiting(*machine(disk)) as qemu, Monitor(str(qemu.socket)) as monitor:
+        qemu.kill()
+        checked = CheckedDisks(lambda: monitor, print, force=False)
+        with pytest.raises(DomainError, match="the connection to QEMU is lost, at 'query-block'"):
+            checked.store(DisksContext(()))
+        asking = CheckedDisks(lambda: monitor, print, force=False, why=lambda error: DomainError(f"why: {error}"))
+        with pytest.raises(DomainError, match=r"why: .* is lost"):
+            asking.store(DisksContext(()))
+
+
 def test_a_copy_of_the_disk(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing tells whether it is one; that is said."""
     image = saved(disk, "--then", "stop")

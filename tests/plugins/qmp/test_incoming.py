@@ -61,6 +61,17 @@ def test_without_its_end_a_stream_is_refused(qemu: RealQemu, monitor: Monitor, s
     assert qemu.process.wait(60) != 0
 
 
+def test_why_qemu_does_not_answer(qemu: RealQemu, monitor: Monitor) -> None:
+    """What it was sent, where it has ended; an error that it told itself stays."""
+    pipe, error = Incoming(monitor, lambda: "its words"), DomainError("error")
+    assert pipe.why(error) is error
+    qemu.kill()
+    with pytest.raises(DomainError, match="is lost"):
+        monitor.status()
+    assert str(pipe.why(error)).endswith("QEMU refuses the state, and has ended; got its words")
+    pipe.abandon()
+
+
 def test_what_is_no_stream(qemu: RealQemu, monitor: Monitor) -> None:
     """QEMU ends while it is sent more; where its words are is said."""
     pipe = Incoming(monitor)

@@ -270,6 +270,8 @@ def test_states_of_a_target() -> None:
     assert target.state(PAGE_TABLES) is None
     with pytest.raises(UsageError, match="a plain v10 image has no memory"):
         target.commit()
+    error = DomainError("nothing was sent yet")
+    assert target._why(error) is error
     target.abort()
 
 
