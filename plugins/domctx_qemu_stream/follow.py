@@ -26,14 +26,19 @@ def follow(view: memoryview, at: int, word: int, size: int) -> int:
 
     Of records of filled pages, which have 9 octets, the octet is that of the record before, at ``at - 1``.
     """
-    fill = view[at - 1] if size == FILL_RECORD else None
     most = (len(view) - at) // size
-    for count in range(min(FEW, most)):
-        place = at + count * size
-        if WORD.unpack_from(view, place)[0] != word + count * PAGE_SIZE:
+    if most and WORD.unpack_from(view, at)[0] != word:
+        return 0  # as in a guest whose pages are of all kinds
+    fill = view[at - 1] if size == FILL_RECORD else None
+    place = at
+    for count in range(most if most < FEW else FEW):
+        if WORD.unpack_from(view, place)[0] != word:
             return count
         if fill is not None and view[place + 8] != fill:
             return count
+        place += size
+        word += PAGE_SIZE
+    word -= min(FEW, most) * PAGE_SIZE
     return min(FEW, most) if most <= FEW else _many(view, at, word, size, fill, most)
 
 

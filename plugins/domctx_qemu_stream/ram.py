@@ -25,6 +25,9 @@ from domctx_qemu_stream.xbzrle import apply
 
 CONTINUE: Final = int(Flag.CONTINUE)
 DATA: Final = int(Flag.ZERO | Flag.PAGE | Flag.XBZRLE | Flag.COMPRESS_PAGE)
+PAGE: Final = int(Flag.PAGE)
+ZERO: Final = int(Flag.ZERO)
+STREAM, FILL = int(Place.STREAM), int(Place.FILL)
 FLAGS: Final = PAGE_SIZE - 1
 EMPTY: Final = WORD.pack(Flag.EOS)
 """A section that tells nothing; a guest that stands still sends many."""
@@ -128,17 +131,17 @@ class RamSection:
         first = word >> PAGE_SHIFT
         kind = flags & ~CONTINUE
         again = word if self._version == RAM_FLAT else word | CONTINUE
-        if kind == Flag.PAGE:
+        if kind == PAGE:
             if data + PAGE_SIZE > len(view):
                 raise IndexError
             self.carried = True
             count = 1 + follow(view, data + PAGE_SIZE, again + PAGE_SIZE, 8 + PAGE_SIZE)
-            self._note(index, first, count, base + data, Place.STREAM, base + at)
+            self._note(index, first, count, base + data, STREAM, base + at)
             return data + PAGE_SIZE + (count - 1) * (8 + PAGE_SIZE)
-        if kind == Flag.ZERO:
+        if kind == ZERO:
             fill = view[data]
             count = 1 + follow(view, data + 1, again + PAGE_SIZE, 9)
-            self._note(index, first, count, fill, Place.FILL, base + at)
+            self._note(index, first, count, fill, FILL, base + at)
             return data + 1 + (count - 1) * 9
         self.carried = True
         if kind == Flag.XBZRLE:
@@ -163,8 +166,9 @@ class RamSection:
             raise StreamError("a page of a RAM block that is not listed", offset=offset, expected=known, got=got)
         return found
 
-    def _note(self, index: int, first: int, count: int, offset: int, place: Place, at: int) -> None:
-        pages = self.blocks[index].pages
+    def _note(self, index: int, first: int, count: int, offset: int, place: int, at: int) -> None:
+        runs = self.runs[index]
+        pages = runs.pages
         if first + count > pages:
             name = self.blocks[index].name
             raise StreamError(
@@ -173,7 +177,7 @@ class RamSection:
                 expected=f"below 0x{pages << PAGE_SHIFT:016x}",
                 got=f"0x{max(first, pages) << PAGE_SHIFT:016x}",
             )
-        self.runs[index].add(first, count, offset, place)
+        runs.add(first, count, offset, place)
 
     def _xbzrle_size(self, view: memoryview, data: int, base: int) -> int:
         mark, size = view[data], int.from_bytes(view[data + 1 : data + 3], "big")

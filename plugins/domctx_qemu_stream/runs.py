@@ -44,6 +44,7 @@ class Place(enum.IntEnum):
 STRIDES: Final = (0, 4104, 4096, 0, 0)
 """By place; pages in files stand one behind the other."""
 FILES: Final = len(STRIDES)
+PACKED: Final = (int(Place.ZLIB), int(Place.XBZRLE))
 
 
 def stride(place: int) -> int:
@@ -73,7 +74,7 @@ class Runs:
 
     def add(self, first: int, count: int, offset: int, place: int) -> None:
         """Note ``count`` pages from ``first`` on; joined to the run before where they go on with it."""
-        step = stride(place)
+        step = STRIDES[place] if place < FILES else 4096
         self.noted += count
         if first == self._next and place == self._place and offset == self._next_offset:
             self._counts[-1] += count
@@ -84,8 +85,7 @@ class Runs:
             self._counts.append(count)
             self._offsets.append(offset)
             self._places.append(place)
-        packed = place in (Place.ZLIB, Place.XBZRLE)
-        self._next, self._next_offset = NONE if packed else first + count, offset + step * count
+        self._next, self._next_offset = NONE if place in PACKED else first + count, offset + step * count
         self._place = place
         self._settled = None
 
