@@ -17,6 +17,7 @@ class FileRecord:
     """An IndexedRecord: one record of an opened image, read at random."""
 
     def __init__(self, file: RandomFile, header: Header, offset: int, record_type: RecordType, version: int) -> None:
+        self.file = file.name
         self.instance = header.instance
         self.length = header.length
         self.offset = offset
@@ -41,7 +42,7 @@ class FileRecord:
     def error(self, message: str, **details: Any) -> RecordError:
         """A RecordError that names this record, its file and offset."""
         name = record_name(self._type.name, self.instance)
-        return RecordError(message, file=self._file.name, offset=self.offset, record=name, **details)
+        return RecordError(message, file=self.file, offset=self.offset, record=name, **details)
 
 
 class FileRecords(Sequence[FileRecord]):

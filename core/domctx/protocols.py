@@ -120,8 +120,9 @@ class RecordWriter(Protocol):
 
 
 class IndexedRecord(Protocol):
-    """One record of an opened image, read at random."""
+    """One record of an opened image, read at random; ``file`` is the image's name, for errors."""
 
+    file: str
     instance: int
     length: int
     offset: int

@@ -45,9 +45,11 @@ def _refuse_special(goal: Path) -> None:
 def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
     """An unbuffered file that becomes ``path`` when the block ends without an exception.
 
-    Raises UsageError where ``path`` exists and ``force`` is not set, or is no regular file; DomainError where the
+    Raises UsageError where ``path`` exists and ``force`` is not set, or names no regular file; DomainError where the
     disk refuses.
     """
+    if str(path).endswith(os.sep):
+        raise UsageError("names a folder", file=str(path), hint="add the name of a file")
     goal = Path(path)
     refuse_existing(goal, force=force)
     _refuse_special(goal)

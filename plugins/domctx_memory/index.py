@@ -58,7 +58,7 @@ def _head(record: IndexedRecord, blocks: Sequence[RamBlock]) -> bytes:
         octets = bytes(record.read(0, min(HEAD_SIZE, record.length)))
         check_place(read_head(octets, record.length), blocks)
     except DomctxError as error:
-        error.at(record=record_name(NAME, record.instance), offset=record.offset)
+        error.at(file=record.file, record=record_name(NAME, record.instance), offset=record.offset)
         raise
     return octets
 

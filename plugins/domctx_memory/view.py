@@ -164,7 +164,7 @@ class _Stored:
         try:
             return self.page_map.frame(index, self.octets[first - self.start : last - self.start])
         except DomctxError as error:
-            error.at(record=record_name(NAME, self.record.instance), offset=self.record.offset)
+            error.at(file=self.record.file, record=record_name(NAME, self.record.instance), offset=self.record.offset)
             raise
 
 
@@ -173,7 +173,7 @@ def _read_map(record: IndexedRecord) -> PageMap:
         head = read_head(record.read(0, HEAD_SIZE), record.length)
         return read_map(bytes(record.read(0, min(map_size(head), record.length))), record.length)
     except DomctxError as error:
-        error.at(record=record_name(NAME, record.instance), offset=record.offset)
+        error.at(file=record.file, record=record_name(NAME, record.instance), offset=record.offset)
         raise
 
 

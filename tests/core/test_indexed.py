@@ -25,7 +25,7 @@ def test_a_record_of_a_file_is_read_at_random(tmp_path: Path) -> None:
     path.write_bytes(bytes(8) + RawRecord(DIAL_CODE, 0, b"\4\0\0\0\5\0").octets())
     file = RandomFile(os.open(path, os.O_RDONLY), str(path))
     record = FileRecord(file, Header(DIAL_CODE, 0, 6), 8, DIAL, 3)
-    assert (record.instance, record.length, record.offset, record.version) == (0, 6, 8, 3)
+    assert (record.file, record.instance, record.length, record.offset, record.version) == (str(path), 0, 6, 8, 3)
     assert bytes(record.read()) == b"\4\0\0\0\5\0"
     assert bytes(record.read(4)) == b"\5\0"
     assert bytes(record.read(1, 2)) == b"\0\0"

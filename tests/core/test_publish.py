@@ -90,6 +90,13 @@ def test_force_replaces_a_file_at_the_end(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+def test_a_name_that_ends_as_a_folders_does(tmp_path: Path) -> None:
+    """Is no file's, whether the folder is there or not."""
+    with pytest.raises(UsageError, match="a/: names a folder\n  add the name of a file"):
+        publish(f"{tmp_path}/a/").__enter__()
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["/dev/null", "folder", "pipe"])
 def test_force_replaces_nothing_but_files(tmp_path: Path, name: str) -> None:
     """A device, a folder and a pipe stay what they are."""
@@ -271,5 +278,3 @@ except Exception as error:
     )
     assert done.stdout.startswith(f"DomainError {tmp_path / 'a'}: File too large\n  free some space")
     assert names(tmp_path) == []
-
-

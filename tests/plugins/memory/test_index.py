@@ -88,7 +88,7 @@ def test_a_record_that_cannot_be_is_named(body: bytes, message: str) -> None:
     """A record whose head is damaged, or that is of pages that the machine lacks, is refused, naming it."""
     with pytest.raises(RecordError, match=message) as caught:
         Index(indexed([body_of(0, 0, 100), body]), [block_of(100)])
-    assert caught.value.record == "MEMORY[1]"
+    assert (caught.value.file, caught.value.record) == ("<octets>", "MEMORY[1]")
     assert caught.value.offset
 
 
@@ -96,4 +96,4 @@ def test_an_unknown_codec_is_named() -> None:
     """A record that this reader cannot unpack is refused when the index is made."""
     with pytest.raises(UnsupportedError) as caught:
         Index(indexed([changed_head(body_of(0, 0, 9), codec=9)]), [block_of(100)])
-    assert caught.value.record == "MEMORY[0]"
+    assert (caught.value.file, caught.value.record) == ("<octets>", "MEMORY[0]")

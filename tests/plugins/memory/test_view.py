@@ -155,7 +155,7 @@ def test_a_damaged_frame_is_named() -> None:
     for act in (lambda: view.read(0, 1024, 1024), lambda: list(view.batches())):
         with pytest.raises(RecordError, match="of a frame is wrong") as caught:
             act()
-        assert caught.value.record == "MEMORY[1]"
+        assert (caught.value.file, caught.value.record) == ("<octets>", "MEMORY[1]")
         assert caught.value.offset
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_page_map_is_named() -> None:
     view = Road(LARGE.blocks).view(changed_rest(LARGE_BODIES[0], 0, b"\xff\xff\xff\xff"), *LARGE_BODIES[1:])
     with pytest.raises(RecordError, match="frame 0 has a length") as caught:
         view.read(0, 0, 1)
-    assert caught.value.record == "MEMORY[0]"
+    assert (caught.value.file, caught.value.record) == ("<octets>", "MEMORY[0]")
 
 
 def test_a_view_is_read_only() -> None:
