@@ -11,8 +11,8 @@ from domctx.disk import refused
 if TYPE_CHECKING:
     from domctx.protocols import Buffer, Sink
 
-BUFFER: Final = 1 << 20
-"""Octets that a file or pipe gathers before it writes; larger pieces go straight through."""
+BUFFER: Final = 64 << 10
+"""Octets that a file or pipe gathers before it writes; to copy what is larger costs more than to write it as it is."""
 
 
 class Hasher(Protocol):

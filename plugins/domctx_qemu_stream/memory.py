@@ -14,8 +14,8 @@ from domctx.states import PageBatch, PageKind
 from domctx_qemu_stream.layout import PAGE_SIZE
 from domctx_qemu_stream.runs import Place, Settled, stride
 
-CHUNK: Final = 1024
-"""Pages that are read at once where words stand between them."""
+CHUNK: Final = 256
+"""Pages that are read at once where words stand between them: a core's cache holds them until they are in place."""
 KINDS: Final = np.arange(len(PageKind), dtype=np.uint8).reshape(-1, 1)
 """The kinds of one page of each kind, u8[1] each; read-only."""
 KINDS.flags.writeable = False
@@ -55,10 +55,10 @@ class QemuMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page of every block, ascending; the arrays are valid until the next step. Raises StreamError."""
-        buffer = np.empty((pages, PAGE_SIZE), np.uint8)
+        buffer, scratch = np.empty((pages, PAGE_SIZE), np.uint8), _scratch(CHUNK)
         for index, block in enumerate(self._blocks):
             for first in range(0, block.pages, pages):
-                yield self._batch(index, first, min(pages, block.pages - first), buffer)
+                yield self._batch(index, first, min(pages, block.pages - first), buffer, scratch)
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random. Raises DomainError outside of the block."""
@@ -68,7 +68,7 @@ class QemuMemory:
         if first < 0 or count < 0 or first + count > pages:
             expected, got = f"pages below 0x{pages:x}", f"0x{first:x} + 0x{count:x}"
             raise DomainError("there are no such pages", file=self._name, expected=expected, got=got)
-        return self._page(block, first) if count == 1 else self._batch(block, first, count, None)
+        return self._page(block, first) if count == 1 else self._batch(block, first, count)
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
@@ -88,7 +88,14 @@ class QemuMemory:
             return PageBatch(block, page, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
         return PageBatch(block, page, KINDS[PageKind.ZERO], NO_PAGES)
 
-    def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
+    def _batch(
+        self,
+        block: int,
+        first: int,
+        count: int,
+        buffer: NDArray[np.uint8] | None = None,
+        scratch: NDArray[np.uint8] | None = None,
+    ) -> PageBatch:
         runs = self._runs[block]
         found = runs.within(first, count)
         part = slice(found.start, found.stop)
@@ -106,7 +113,7 @@ class QemuMemory:
         for low, length, offset, place in columns:
             if place != Place.FILL:
                 kinds[low : low + length] = PageKind.DATA
-                self._rows(place, offset, goal[row : row + length])
+                self._rows(place, offset, goal[row : row + length], scratch)
                 row += length
             elif offset:
                 kinds[low : low + length] = PageKind.FILL
@@ -115,14 +122,20 @@ class QemuMemory:
                 kinds[low : low + length] = PageKind.ZERO
         return PageBatch(block, first, kinds, goal, np.concatenate(fills) if fills else None)
 
-    def _rows(self, place: int, offset: int, goal: NDArray[np.uint8]) -> None:
+    def _rows(self, place: int, offset: int, goal: NDArray[np.uint8], scratch: NDArray[np.uint8] | None) -> None:
         source = self._places[place]
         step = stride(place)
         if step == PAGE_SIZE or len(goal) == 1:
             source.rows(offset, goal)
             return
+        scratch = _scratch(min(len(goal), CHUNK)) if scratch is None else scratch
         for start in range(0, len(goal), CHUNK):
             part = goal[start : start + CHUNK]
-            octets = np.empty((1, len(part) * step - (step - PAGE_SIZE)), np.uint8)
+            octets = scratch[:, : len(part) * step - (step - PAGE_SIZE)]
             source.rows(offset + start * step, octets)
             part[:] = np.ndarray(part.shape, np.uint8, octets.data, 0, (step, 1))
+
+
+def _scratch(pages: int) -> NDArray[np.uint8]:
+    """Room for so many pages with the words that stand between them."""
+    return np.empty((1, pages * stride(Place.STREAM)), np.uint8)

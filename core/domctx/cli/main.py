@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 
 
@@ -14,6 +15,7 @@ def main() -> int:
 
         print(f"domctx {domctx.__version__}")
         return 0
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's: threads that nothing here uses spin for a while
     atexit.register(gc.freeze)  # to look for cycles in what goes with the process takes a tenth of a short command
     try:
         from domctx.cli.run import run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -74,3 +75,18 @@ def test_as_a_process() -> None:
     done = distributions.domctx("--version")
     assert (done.returncode, done.stdout.decode()) == (0, f"domctx {domctx.__version__}\n")
     assert distributions.domctx("no-such-command").returncode == 2
+
+
+def test_numpy_makes_no_threads() -> None:
+    """Whoever runs a command has one thread after numpy was imported, unless the environment wishes for more."""
+    program = (
+        "import os, sys; sys.argv = ['domctx', 'info', '/dev/null']; from domctx.cli.main import main; main()\n"
+        "import numpy; print(os.environ['OPENBLAS_NUM_THREADS'], len(os.listdir('/proc/self/task')))"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    for environment, wished in ((plain, "1"), ({**plain, "OPENBLAS_NUM_THREADS": "2"}, "2")):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+        )
+        assert done.stdout.split()[0] == wished
+        assert wished != "1" or done.stdout.split()[1] == "1"

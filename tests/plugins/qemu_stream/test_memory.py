@@ -11,6 +11,7 @@ import pytest
 from domctx.api import RamBlock
 from domctx.errors import DomainError
 from domctx.states import PageKind
+from domctx_qemu_stream import memory as memory_module
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.runs import Place, Settled
@@ -50,6 +51,19 @@ def test_single_pages_are_those_of_a_batch(file: StreamFile, missing: PageKind) 
         assert np.array_equal(one.pages, two.pages[:rows])
         assert (one.fills is not None) == (one.kinds[0] == PageKind.FILL)
         assert one.fills is None or (two.fills is not None and one.fills[0] == two.fills[0])
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 256])
+def test_how_many_pages_are_read_at_once_does_not_show(
+    file: StreamFile, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages of a run are those between its words, in batches and in reads alike."""
+    monkeypatch.setattr(memory_module, "CHUNK", chunk)
+    octets = Path(file.name).read_bytes()
+    wanted = [octets[start : start + 4096] for start in (8, 8 + 4104, 8 + 2 * 4104)]
+    batch = next(memory(file).batches(10))
+    assert [page.tobytes() for page in batch.pages] == wanted
+    assert [page.tobytes() for page in memory(file).read(0, 2, 3).pages] == wanted
 
 
 def test_the_kinds_of_single_pages_cannot_be_changed(file: StreamFile) -> None:
