@@ -16,7 +16,7 @@ from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import CutError, StreamFile
 from domctx_qemu_stream.layout import IGNORE_SHARED
-from domctx_qemu_stream.located import is_ignored
+from domctx_qemu_stream.beside import is_ignored
 from domctx_qemu_stream.parts import COMMANDS, VMDESC
 from domctx_qemu_stream.passing import KeptStream, PassingStream
 from domctx_qemu_stream.plain import describe

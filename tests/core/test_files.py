@@ -27,6 +27,7 @@ def test_reads_are_exact_and_short_only_at_the_end(plain: RandomFile) -> None:
     assert plain.read(20, 5) == b""
     view = bytearray(4)
     assert plain.fill(8, memoryview(view)) == 2
+    assert (plain.fill(3, memoryview(view)), view) == (4, b"3456")
     assert plain.size == 10
     plain.close()
 
@@ -36,6 +37,8 @@ def test_a_disk_that_refuses_is_told(plain: RandomFile) -> None:
     plain.close()
     with pytest.raises(DomainError, match="file: Bad file descriptor"):
         plain.read(0, 1)
+    with pytest.raises(DomainError, match="file: Bad file descriptor"):
+        plain.fill(0, memoryview(bytearray(1)))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

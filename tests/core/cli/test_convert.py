@@ -40,6 +40,12 @@ def test_to_another_format(bare: Cli) -> None:
     assert bare.path("a.text").stat().st_mode & 0o777 == 0o600
 
 
+def test_to_a_format_that_has_a_place_for_all(cli: Cli) -> None:
+    """Nothing is left out, and nothing said of it."""
+    ran = cli("convert", cli.machine(states={toys.NOTES: toys.Notes([b"one"])}), "text:a.text")
+    assert (ran.code, ran.err) == (0, "domctx: only the notes are written\n")
+
+
 def test_to_a_pipe_and_from_one(cli: Cli) -> None:
     """Both ways."""
     done = cli.process("convert", "-", "text:-", stdin=vendor_image())
