@@ -6,14 +6,12 @@ it was saved: a file in memory, which the reader of files opens.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import attrs
 
-from domctx.disk import refused
 from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageBatch
 from domctx_qemu_stream import ends
@@ -23,50 +21,13 @@ from domctx_qemu_stream.blocks import Wire, WireBlock
 from domctx_qemu_stream.configuration import Configuration, read_configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import StreamFile
+from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import RAM, RAM_BLOCKS, Element, Flag
 from domctx_qemu_stream.plain import configure
 from domctx_qemu_stream.ram import EMPTY, LONGEST, RamSection
 from domctx_qemu_stream.runs import Place, Runs
 
-MAX_REST: Final = 1 << 30
-"""Octets that are kept of a stream besides its pages."""
 WHAT: Final = "a section's header"
-
-
-class KeptStream:
-    """A file in memory that a stream without pages is written into. Raises UnsupportedError where it grows too long."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.size = name, 0
-        self._descriptor = os.memfd_create("domctx-stream", os.MFD_CLOEXEC)
-
-    def write(self, *parts: bytes | memoryview) -> None:
-        """Append ``parts``."""
-        for part in parts:
-            self.size += len(part)
-            if self.size > MAX_REST:
-                message = "the stream holds too much besides its pages"
-                raise UnsupportedError(message, file=self.name, expected=f"at most 0x{MAX_REST:x} octets")
-            view = memoryview(part)
-            try:
-                while view:
-                    view = view[os.pwrite(self._descriptor, view, self.size - len(view)) :]
-            except OSError as error:
-                raise refused(error, self.name) from error
-
-    def copy(self) -> KeptStream:
-        """What was written so far, to be gone on with otherwise."""
-        found = KeptStream(self.name)
-        found.write(os.pread(self._descriptor, self.size, 0))
-        return found
-
-    def opened(self) -> StreamFile:
-        """What was written, as a file with a descriptor of its own."""
-        return StreamFile(os.dup(self._descriptor), self.name)
-
-    def close(self) -> None:
-        """Give the memory back."""
-        os.close(self._descriptor)
 
 
 class _Noted(Runs):

@@ -17,8 +17,9 @@ from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx_qemu_stream import ends
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
+from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import MAGIC, RAM, RAM_BLOCKS, VERSION, Element
-from domctx_qemu_stream.passing import KeptStream, listed
+from domctx_qemu_stream.passing import listed
 from domctx_qemu_stream.ram import EMPTY
 from domctx_qmp.describe import Region, memory_lines, regions
 from domctx_qmp.host import Mapped, holding, host_address, mappings

@@ -12,13 +12,14 @@ from domctx.api import Machine
 from domctx.errors import DomainError, StreamError
 from domctx.states import FOREIGN_TAIL, DeviceSection, ForeignPart, PageBatch
 from domctx_qemu_stream.arriving import ArrivingFile
+from domctx_qemu_stream.beside import is_ignored
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import IGNORE_SHARED
-from domctx_qemu_stream.beside import is_ignored
 from domctx_qemu_stream.parts import COMMANDS, VMDESC
-from domctx_qemu_stream.passing import KeptStream, PassingStream
+from domctx_qemu_stream.passing import PassingStream
 from domctx_qemu_stream.plain import describe
 from domctx_qmp.migration import Outgoing
 from domctx_qmp.monitor import Monitor

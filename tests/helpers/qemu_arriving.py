@@ -12,7 +12,8 @@ import numpy as np
 
 from domctx.states import PageBatch, PageKind
 from domctx_qemu_stream.arriving import ArrivingFile
-from domctx_qemu_stream.passing import KeptStream, PassingStream
+from domctx_qemu_stream.kept import KeptStream
+from domctx_qemu_stream.passing import PassingStream
 from helpers.qemu_streams import PAGE
 
 

@@ -181,7 +181,8 @@ def test_the_watcher_counts(work: Work) -> None:
 def test_the_trace_tells_each_call(work: Work) -> None:
     """With DOMCTX_TRACE=1 each handler and each wrapper around it is told with its time."""
     told = work.run("load", "a.dctx", "sim:m2", environment={"DOMCTX_TRACE": "1"})
-    for what in ("load CPU: domctx_cpu.records.load", "load CPU: acme-tpm:watch", "load acme/tpm: acme_tpm.plugin.load"):
+    own, wrapper, theirs = "domctx_cpu.records.load", "acme-tpm:watch", "acme_tpm.plugin.load"
+    for what in (f"load CPU: {own}", f"load CPU: {wrapper}", f"load acme/tpm: {theirs}"):
         assert re.search(rf"domctx: trace: {what} took [0-9.]+ ms", told), told
     assert "trace:" not in work.saving
 

@@ -13,7 +13,8 @@ from domctx.errors import DomctxError, StreamError, UnsupportedError
 from domctx.states import MEMORY
 from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import CutError, StreamFile
-from domctx_qemu_stream.passing import MAX_REST, KeptStream, PassingStream
+from domctx_qemu_stream.kept import MAX_REST, KeptStream
+from domctx_qemu_stream.passing import PassingStream
 from helpers.qemu_arriving import Passed, arriving, passed, put
 from helpers.qemu_corpus import Corpus, opened
 from helpers.qemu_streams import (
@@ -227,7 +228,7 @@ def test_words_of_multifd_are_passed_over(tmp_path: Path) -> None:
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that holds too much besides its pages is refused before it fills the memory."""
-    monkeypatch.setattr("domctx_qemu_stream.passing.MAX_REST", 300)
+    monkeypatch.setattr("domctx_qemu_stream.kept.MAX_REST", 300)
     assert MAX_REST > 300
     with pytest.raises(UnsupportedError, match="too much besides its pages"):
         passed(plain())
