@@ -29,12 +29,13 @@ def _overlay(disk: Disk) -> JSON:
 
 
 def _file(file: DiskFile) -> JSON:
-    return {"path": file.path, "size": file.size, "mtime": file.mtime, "changed": _date(file.mtime)}
+    changed = None if file.mtime is None else date(file.mtime)
+    return {"path": file.path, "size": file.size, "mtime": file.mtime, "changed": changed}
 
 
-def _date(nanoseconds: int | None) -> str | None:
-    """The time as a date; so many nanoseconds are always in the calendar."""
-    return None if nanoseconds is None else (EPOCH + datetime.timedelta(seconds=nanoseconds // 10**9)).isoformat()
+def date(nanoseconds: int) -> str:
+    """A time since 1970 as a date; so many nanoseconds as a file has are always in the calendar."""
+    return (EPOCH + datetime.timedelta(seconds=nanoseconds // 10**9)).isoformat()
 
 
 def compare(a: DisksContext | None, b: DisksContext | None) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from domctx.errors import DomainError, DomctxError
 from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
+from domctx_disks.compare import date
 from domctx_qmp.disks import told
 from domctx_qmp.live_disks import LiveDisk, live_disks
 
@@ -100,4 +101,4 @@ def _refused(monitor: Monitor, disk: Disk, was: DiskFile, now: DiskFile) -> Doma
 def _stamp(file: DiskFile) -> str:
     if file.mtime is None:
         return "no file"
-    return f"0x{file.size:x} octets of {file.mtime // 10**9}.{file.mtime % 10**9:09} s"
+    return f"0x{file.size:x} octets of {date(file.mtime)} and {file.mtime % 10**9:09} ns"
