@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,11 @@ def test_reads_are_exact(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A folder, and a name that nothing has."""
+    """A pipe, a folder, and a name that nothing has."""
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="xen:-"):
+        open_file(str(tmp_path / "pipe"))
+    with pytest.raises(UsageError, match="is a folder"):
         open_file(str(tmp_path))
     with pytest.raises(DomainError):
         open_file(str(tmp_path / "nothing"))
