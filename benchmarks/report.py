@@ -44,4 +44,5 @@ def _table(rows: Iterable[Row]) -> Iterator[str]:
         found = json.loads(path.read_text()) if path.exists() else {"missing": "not run"}
         value = f"**{found['value']:.3g}**" if "value" in found else f"missing: {found['missing']}"
         command = f"`python -m benchmarks {row.name}`"
-        yield f"| {row.what} | {row.against} | {value} | {row.at_most:.3g} | {row.aim:.3g} | {command} |"
+        against = row.against.replace("|", "\\|")
+        yield f"| {row.what} | {against} | {value} | {row.at_most:.3g} | {row.aim:.3g} | {command} |"
