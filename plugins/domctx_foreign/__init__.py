@@ -1,5 +1,6 @@
 """What only a foreign file format has: FOREIGN_HEAD and FOREIGN_TAIL."""
 
+from domctx_foreign.opened import OpenedForeign
 from domctx_foreign.stored import StoredForeign
 
-__all__ = ["StoredForeign"]
+__all__ = ["OpenedForeign", "StoredForeign"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, overload
+from typing import Final
 
 import attrs
 
-from domctx.errors import DomainError
 from domctx.states import ForeignPart
+from domctx_foreign import OpenedForeign
 from domctx_lgr.files import Octets
 from domctx_lgr.inflate import GzipFile
 from domctx_lgr.layout import SCHEME
@@ -42,39 +41,21 @@ class _Stretch:
         return ForeignPart(SCHEME, self.name, self.octets.read(self.start + place * PART, PART))
 
 
-class Tail(Sequence[ForeignPart]):
+class Tail(OpenedForeign):
     """The octets behind the record, as parts of at most 1 MiB; also the state FOREIGN_TAIL of the file."""
 
     def __init__(self, octets: Octets, end: int) -> None:
         self._inner = _Stretch(BEHIND, octets, end)
         self._outer = _Stretch(BEHIND_GZIP, octets.file, octets.end()) if isinstance(octets, GzipFile) else None
+        count = self._inner.count + (self._outer.count if self._outer else 0)
+        super().__init__(octets.name, count, self._read)
 
     @property
     def size(self) -> int:
         """Octets behind the record, and behind the gzip file."""
         return self._inner.size + (self._outer.size if self._outer else 0)
 
-    @property
-    def parts(self) -> Sequence[ForeignPart]:
-        """The parts, in the file's order."""
-        return self
-
-    def store(self, part: ForeignPart) -> None:
-        """Raises DomainError."""
-        raise DomainError("an opened file takes no parts", file=self._inner.octets.name)
-
-    def __len__(self) -> int:
-        return self._inner.count + (self._outer.count if self._outer else 0)
-
-    @overload
-    def __getitem__(self, index: int) -> ForeignPart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ForeignPart]: ...
-    def __getitem__(self, index: int | slice) -> ForeignPart | Sequence[ForeignPart]:
-        places = range(len(self))[index]
-        return self._part(places) if isinstance(places, int) else [self._part(place) for place in places]
-
-    def _part(self, place: int) -> ForeignPart:
+    def _read(self, place: int) -> ForeignPart:
         if self._outer is None or place < self._inner.count:
             return self._inner.part(place)
         return self._outer.part(place - self._inner.count)

@@ -12,7 +12,7 @@ from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import UsageError
 from domctx.files import in_file
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
-from domctx_foreign import StoredForeign
+from domctx_foreign import OpenedForeign, StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
 from domctx_qemu_stream.beside import Beside, is_ignored, named, open_shared, untold
@@ -22,7 +22,7 @@ from domctx_qemu_stream.features import missing
 from domctx_qemu_stream.files import CutError, StreamFile, open_file
 from domctx_qemu_stream.global_state import run_state
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
-from domctx_qemu_stream.parts import Piece, Tail, head_parts, tail_pieces
+from domctx_qemu_stream.parts import Piece, head_parts, tail, tail_pieces
 from domctx_qemu_stream.placement import CMOS, Board, board_of, place
 from domctx_qemu_stream.sections import Elements
 
@@ -154,10 +154,10 @@ class QemuDomain:
     def _state(self) -> Callable[[StateKey[Any]], Any]:
         return functools.cache(lambda key: self._providers[key]())
 
-    def _tail(self, pieces: Sequence[Piece]) -> Tail:
+    def _tail(self, pieces: Sequence[Piece]) -> OpenedForeign:
         if self.elements.problem is not None:
             raise self.elements.problem
-        return Tail(self.file, pieces)
+        return tail(self.file, pieces)
 
     def _memory(self) -> QemuMemory:
         from domctx_qemu_stream.located import locate

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Final, overload
+from typing import Final
 
 import attrs
 
-from domctx.errors import DomainError
 from domctx.states import ForeignPart
+from domctx_foreign import OpenedForeign
 from domctx_qemu_stream import ends, plain
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import SCHEME
@@ -106,33 +106,13 @@ def _joined(name: str, edges: array[int]) -> Iterator[Piece]:
         yield Piece(name, together)
 
 
-class Tail(Sequence[ForeignPart]):
-    """FOREIGN_TAIL: parts that are read from the file when they are asked for."""
+def tail(file: StreamFile, pieces: Sequence[Piece]) -> OpenedForeign:
+    """FOREIGN_TAIL: the pieces, read from the file when they are asked for."""
 
-    def __init__(self, file: StreamFile, pieces: Sequence[Piece]) -> None:
-        self._file, self._pieces = file, pieces
-
-    @property
-    def parts(self) -> Sequence[ForeignPart]:
-        """The parts, in the stream's order."""
-        return self
-
-    def store(self, part: ForeignPart) -> None:
-        """Raises DomainError."""
-        raise DomainError("an opened file takes no parts", file=self._file.name)
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    @overload
-    def __getitem__(self, index: int) -> ForeignPart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ForeignPart]: ...
-    def __getitem__(self, index: int | slice) -> ForeignPart | Sequence[ForeignPart]:
-        found = self._pieces[index]
-        return self._part(found) if isinstance(found, Piece) else [self._part(each) for each in found]
-
-    def _part(self, piece: Piece) -> ForeignPart:
+    def part(place: int) -> ForeignPart:
+        piece = pieces[place]
         stretches = zip(piece.edges[::2], piece.edges[1::2], strict=True)
-        octets = [self._file.take(start, stop - start, piece.name) for start, stop in stretches]
+        octets = [file.take(start, stop - start, piece.name) for start, stop in stretches]
         return ForeignPart(SCHEME, piece.name, piece.octets or b"".join(octets))
+
+    return OpenedForeign(file.name, len(pieces), part)

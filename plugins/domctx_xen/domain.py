@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 from domctx.api import FormatContext, Machine, StateKey
 from domctx.files import in_file
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PAGE_TABLES, VCPUS
+from domctx_foreign import OpenedForeign
 from domctx_hvm import HVM_CONTEXT
 from domctx_xen.configuration import Configuration, parse
 from domctx_xen.content import Content
@@ -16,7 +17,7 @@ from domctx_xen.files import open_file
 from domctx_xen.heads import read_heads
 from domctx_xen.layout import SCHEME
 from domctx_xen.memory import XenMemory, check_silence, ram_block
-from domctx_xen.parts import Parts, head_parts, tail_parts
+from domctx_xen.parts import head_parts, tail_parts
 from domctx_xen.runs import Columns
 from domctx_xen.vcpus import hvm_vcpus
 from domctx_xen.walk import Walk
@@ -115,11 +116,11 @@ class XenDomain:
         return self.content.state(key)
 
     @functools.cached_property
-    def _head(self) -> Parts:
+    def _head(self) -> OpenedForeign:
         return head_parts(self.walk, self.content)
 
     @functools.cached_property
-    def _tail(self) -> Parts:
+    def _tail(self) -> OpenedForeign:
         return tail_parts(self.walk, self.content)
 
     @functools.cached_property

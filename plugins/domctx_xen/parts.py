@@ -8,13 +8,13 @@ where there is nothing beyond, as should be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, overload
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import attrs
 
-from domctx.errors import DomainError
 from domctx.states import ForeignPart
+from domctx_foreign import OpenedForeign
 from domctx_xen.bodies import BY_VCPU, Place, body_of, record_of
 from domctx_xen.content import Content, is_held
 from domctx_xen.files import StreamFile
@@ -70,47 +70,27 @@ class Stretch:
     stop: int
 
 
-class Parts(Sequence[ForeignPart]):
-    """FOREIGN_HEAD or FOREIGN_TAIL of a file: what stands in it is read when it is asked for."""
+def _opened(file: StreamFile, parts: Iterable[ForeignPart | Stretch]) -> OpenedForeign:
+    """The parts; what stands in the file is read when it is asked for."""
+    known = tuple(parts)
 
-    def __init__(self, file: StreamFile, parts: Iterable[ForeignPart | Stretch]) -> None:
-        self._file, self._parts = file, tuple(parts)
+    def part(place: int) -> ForeignPart:
+        found = known[place]
+        if isinstance(found, ForeignPart):
+            return found
+        return ForeignPart(SCHEME, found.name, file.take(found.start, found.stop - found.start, found.name))
 
-    @property
-    def parts(self) -> Sequence[ForeignPart]:
-        """The parts, in the stream's order."""
-        return self
-
-    def store(self, part: ForeignPart) -> None:
-        """Raises DomainError."""
-        raise DomainError("an opened file takes no parts", file=self._file.name)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    @overload
-    def __getitem__(self, index: int) -> ForeignPart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ForeignPart]: ...
-    def __getitem__(self, index: int | slice) -> ForeignPart | Sequence[ForeignPart]:
-        found = self._parts[index]
-        return [self._part(each) for each in found] if isinstance(found, tuple) else self._part(found)
-
-    def _part(self, part: ForeignPart | Stretch) -> ForeignPart:
-        if isinstance(part, ForeignPart):
-            return part
-        octets = self._file.take(part.start, part.stop - part.start, part.name)
-        return ForeignPart(SCHEME, part.name, octets)
+    return OpenedForeign(file.name, len(known), part)
 
 
-def head_parts(walk: Walk, states: Content) -> Parts:
+def head_parts(walk: Walk, states: Content) -> OpenedForeign:
     """What stands before the first page."""
-    return Parts(walk.file, _head(walk, states))
+    return _opened(walk.file, _head(walk, states))
 
 
-def tail_parts(walk: Walk, states: Content) -> Parts:
+def tail_parts(walk: Walk, states: Content) -> OpenedForeign:
     """What stands behind the last page, and behind the stream."""
-    return Parts(walk.file, _tail(walk, states))
+    return _opened(walk.file, _tail(walk, states))
 
 
 def _head(walk: Walk, states: Content) -> Iterator[ForeignPart | Stretch]:
