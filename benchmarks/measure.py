@@ -14,8 +14,11 @@ from typing import Final
 import attrs
 
 LEAN: Final = Path(__file__).with_name("lean.py")
-ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(LEAN.parents[1])}
-"""Commands find this package wherever they run."""
+ENVIRONMENT: Final = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    "PYTHONPATH": str(LEAN.parents[1]),
+}
+"""Commands find this package wherever they run, and modules that were compiled once stay compiled, as for a user."""
 
 
 @attrs.frozen
