@@ -180,9 +180,7 @@ def find(read: Callable[[int, int], bytes], size: int) -> Directory | None:
         raise StreamError("END is damaged", offset=end, record="END[0]", expected="sixteen zero octets")
     length = end - offset - HEADER.size
     if not 0 <= length <= limit(offset):
-        raise StreamError(
-            "DIRECTORY's offset cannot be right", offset=end - 16, record=RECORD, got=f"0x{offset:016x}"
-        )
+        raise StreamError("DIRECTORY's offset cannot be right", offset=end - 16, record=RECORD, got=f"0x{offset:016x}")
     header, wanted = read(offset, HEADER.size), pack_header(WIRE_TYPE, 0, length)
     if header != wanted:
         raise StreamError(

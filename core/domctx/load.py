@@ -62,9 +62,7 @@ class Loader:
         self.operation.note(f"{record_name(header.type, header.instance)} is optional and unknown: skipped")
 
 
-def call_load(
-    bound: BoundType, manifest: Manifest | None, state: Any, run: RecordRun, context: HandlerContext
-) -> None:
+def call_load(bound: BoundType, manifest: Manifest | None, state: Any, run: RecordRun, context: HandlerContext) -> None:
     """Call a type's load handler with just the transforms that the image lists."""
     use = manifest.use_of(bound.type.code) if manifest else None
     handler = bound.loading.accepting(use.transforms if use else ()).handler

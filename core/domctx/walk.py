@@ -111,9 +111,7 @@ class Walk:
         self.reader.begin()
         if header.instance:
             raise StreamError("MANIFEST has instance 0 only", got=f"0x{header.instance:08x}")
-        self.manifest = manifests.decode(
-            self._body(header, manifests.LIMIT), allow_newer=self.operation.allow_newer
-        )
+        self.manifest = manifests.decode(self._body(header, manifests.LIMIT), allow_newer=self.operation.allow_newer)
         check_types(self.manifest, self.registry)
 
     def _step(self, receiver: Receiver) -> bool:

@@ -187,5 +187,3 @@ def notes(domain: XenDomain) -> Iterator[str]:
         yield f"{len(walk.epochs.replaced)} records were told more than once: the last of each counts"
     if domain.configuration.problem is not None:
         yield f"xl's configuration is no JSON: {domain.configuration.problem}"
-
-

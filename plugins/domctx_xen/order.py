@@ -95,5 +95,3 @@ def _check_emulators(walk: Walk) -> None:
         if element is not None and element.libxl and element.type in (EMULATOR_XENSTORE_DATA, EMULATOR_CONTEXT):
             message = f"{element.name}: a paravirtualised guest has no emulator"
             raise StreamError(message, offset=element.offset)
-
-

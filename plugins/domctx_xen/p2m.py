@@ -25,9 +25,7 @@ def read_info(file: StreamFile, element: Element) -> PvInfo:
     size = size_of(PvInfo)
     if element.length != size:
         expected, got = f"0x{size:08x}", f"0x{element.length:08x}"
-        raise StreamError(
-            "X86_PV_INFO has the wrong length", offset=element.offset + 4, expected=expected, got=got
-        )
+        raise StreamError("X86_PV_INFO has the wrong length", offset=element.offset + 4, expected=expected, got=got)
     info = decode(PvInfo, file.take(element.body, size, element.name))
     if GUESTS.get(info.guest_width) != info.pt_levels:
         raise StreamError(

@@ -62,5 +62,3 @@ def domctx_formats() -> Sequence[Format]:
             ),
         )
     ]
-
-

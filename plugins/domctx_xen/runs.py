@@ -167,9 +167,7 @@ def _by_edge(runs: Columns) -> Columns:
     return _pieces(runs, owner[told], edges[told], edges[told + 1])
 
 
-def _pieces(
-    runs: Columns, owners: NDArray[np.int32], firsts: NDArray[np.int64], stops: NDArray[np.int64]
-) -> Columns:
+def _pieces(runs: Columns, owners: NDArray[np.int32], firsts: NDArray[np.int64], stops: NDArray[np.int64]) -> Columns:
     """Pieces of runs: of run ``owners[i]`` the pages ``firsts[i]`` to ``stops[i]``."""
     types = runs.types[owners]
     into = np.where(carries(types), (firsts - runs.firsts[owners]) * PAGE_SIZE, 0)

@@ -89,5 +89,3 @@ def write(held: Held) -> bytes:
         stream.data(body)
         stream.end()
     return bytes(sink.octets)
-
-

@@ -189,4 +189,3 @@ def _tell_states(source: Domain, context: FormatContext) -> None:
         context.note(f"{len(tables.special)} mappings of frames that are not the domain's own are left behind")
     if tables is not None and tables.suspension is not None:
         context.note("how to undo the suspension is left behind: the guest stays suspended")
-

@@ -86,8 +86,7 @@ def test_an_unknown_type_names_who_can_read_it() -> None:
     error = refused(image)
     assert isinstance(error, UnsupportedError)
     assert str(error).endswith(
-        "in type 0x00020011[1]: unknown record type\n"
-        "  acme/need can be read by the distribution acme 1.5: install it"
+        "in type 0x00020011[1]: unknown record type\n  acme/need can be read by the distribution acme 1.5: install it"
     )
     bare = SMALLEST[:24] + pack_header(0x20011, 1, 0) + END_RECORD
     assert str(refused(bare)).endswith("\n  no plugin that is installed and enabled knows the type")

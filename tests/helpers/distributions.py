@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-TYPE = '''
+TYPE = """
 import attrs
 from domctx import RecordType, StateKey, Instances, hookimpl
 
@@ -30,7 +30,7 @@ def record_type(**changes):
         new_state=lambda machine: State(),
     )
     return attrs.evolve(kind, **changes)
-'''
+"""
 """The start of a plugin's module that has a record type."""
 
 ONE_TYPE = f"""{TYPE}

@@ -21,9 +21,7 @@ from domctx.verify import Report, verify_foreign, verify_image, verify_stream
 @options.allow_newer
 @options.as_json
 @click.pass_obj
-def command(
-    session: Session, files: tuple[str, ...], given: tuple[str, ...], allow_newer: bool, as_json: bool
-) -> int:
+def command(session: Session, files: tuple[str, ...], given: tuple[str, ...], allow_newer: bool, as_json: bool) -> int:
     """Check digests and framing of each of FILES, then decode every record and frame.
 
     Says of foreign files which parts no check covers. Exit code 1 where a file falls short.

@@ -98,9 +98,7 @@ def test_kill_leaves_no_goal(folder: Path) -> None:
 def test_a_reader_that_goes_away(folder: Path) -> None:
     """Ends a save to a pipe with the disk's exit code; the machine goes on."""
     command = [sys.executable, "-m", "domctx.cli.main", "save", str(folder / "m.toy"), "-"]
-    with subprocess.Popen(
-        command, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(100)

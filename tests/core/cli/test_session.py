@@ -90,9 +90,7 @@ def test_notes(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> N
     assert capfdbinary.readouterr() == (b"", b"domctx: heard\n")
 
 
-def test_output(
-    session: Session, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_output(session: Session, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are printed as they may go to a terminal; JSON keeps its order, and has lines where people read it."""
     session.echo("a\x1bb")
     session.print_json({"b": 1, "a": [2]})

@@ -132,9 +132,7 @@ def test_the_clock_is_the_one_that_the_verifier_prints(streams: XenCorpus) -> No
 
 
 @pytest.mark.parametrize("name", [name for name in STREAMS if "pv-" in name])
-def test_a_simulated_machine_takes_every_paravirtualised_guest(
-    name: str, streams: XenCorpus, tmp_path: Path
-) -> None:
+def test_a_simulated_machine_takes_every_paravirtualised_guest(name: str, streams: XenCorpus, tmp_path: Path) -> None:
     """Localised into other frames and accepted; what comes back differs in what names frames of a machine alone."""
     run("convert", streams.path(name), f"sim:{tmp_path / 'machine'}")
     run("convert", f"sim:{tmp_path / 'machine'}", f"xen:{tmp_path / 'back.xl'}")

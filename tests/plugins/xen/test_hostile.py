@@ -57,5 +57,3 @@ def test_cut_streams_fall_short(name: str, tmp_path: Path) -> None:
         found = verdict(path)
         assert found.problem is not None, f"cut at 0x{stop:x}"
         assert str(path) in found.problem
-
-
