@@ -8,7 +8,24 @@ import stat
 from collections.abc import Iterator
 
 from domctx.disk import refused
-from domctx.errors import DomctxError, UsageError
+from domctx.errors import DomctxError, StreamError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from domctx.protocols import Buffer
+
+SMALL = 1 << 10
+NEAR = 16 << 10
+"""Small reads of a stream come one behind the other: what follows one is read with it."""
+
+
+class CutError(StreamError):
+    """The stream ends before its end."""
 
 
 @contextlib.contextmanager
@@ -19,6 +36,21 @@ def in_file(name: str) -> Iterator[None]:
     except DomctxError as error:
         error.at(file=name)
         raise
+
+
+def put(descriptor: int, offset: int, data: Buffer, name: str | Path) -> None:
+    """Write all of ``data``, C-contiguous, at ``offset`` of a file; ``name`` is for messages.
+
+    Raises DomainError where the disk refuses.
+    """
+    octets = memoryview(data)
+    octets = octets.cast("B") if octets.nbytes else octets
+    try:
+        while octets.nbytes:
+            done = os.pwrite(descriptor, octets, offset)
+            octets, offset = octets[done:], offset + done
+    except OSError as error:
+        raise refused(error, name) from error
 
 
 class RandomFile:
@@ -67,6 +99,43 @@ class RandomFile:
     def close(self) -> None:
         """Close the descriptor."""
         os.close(self.descriptor)
+
+
+class StreamFile(RandomFile):
+    """A file that holds a stream: exact reads, of which small ones cost little. Threads may share it."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, name)
+        self._near = (0, b"")  # where it stands, and the octets: one value, so that threads see both or neither
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Octets ``offset`` .. ``offset + size``, fewer only at the end of the file."""
+        if size > SMALL:
+            return super().read(offset, size)
+        start, octets = self._near
+        place = offset - start
+        if place < 0 or place + size > len(octets):
+            octets, place = super().read(offset, NEAR), 0
+            self._near = (offset, octets)
+        return octets[place : place + size]
+
+    def take(self, offset: int, size: int, what: str) -> bytes:
+        """Exactly ``size`` octets. Raises CutError, naming ``what`` is cut."""
+        octets = self.read(offset, size)
+        if len(octets) < size:
+            raise CutError(f"the stream ends early, in {what}", offset=offset + len(octets))
+        return octets
+
+    def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
+        """Fill ``goal`` u8[n, m], C-contiguous, from ``offset`` on. Raises CutError."""
+        try:
+            if os.preadv(self.descriptor, [goal.data], offset) == goal.nbytes:
+                return
+        except OSError as error:
+            raise refused(error, self.name) from error
+        got = self.fill(offset, goal.data.cast("B"))
+        if got < goal.nbytes:
+            raise CutError("the file ends early, in its pages", file=self.name, offset=offset + got)
 
 
 def open_at_random(path: str, scheme: str) -> int:

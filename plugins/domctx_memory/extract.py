@@ -18,6 +18,7 @@ from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
 from domctx.errors import DomainError, UsageError
+from domctx.files import put
 from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
 from domctx.states import DEVICES, MEMORY, DeviceSection, Memory, PageBatch, PageKind
@@ -78,7 +79,7 @@ def _extract_memory(session: Session, domain: Domain, block: str, output: str, o
         session.progress_of(operation, "extract", sum(found.size for found in memory.blocks)),
         publish(output, force=operation.force) as goal,
     ):
-        Scatter(goal, space).write(memory, operation)
+        Scatter(goal, output, space).write(memory, operation)
 
 
 def _stream(memory: Memory, space: AddressMap, descriptor: int, operation: Operation) -> None:
@@ -98,8 +99,8 @@ def _stream(memory: Memory, space: AddressMap, descriptor: int, operation: Opera
 class Scatter:
     """Writes batches of pages to the places of an address space in a sparse file; pages of zeros stay holes."""
 
-    def __init__(self, goal: io.FileIO, space: AddressMap) -> None:
-        self._descriptor = goal.fileno()
+    def __init__(self, goal: io.FileIO, name: str, space: AddressMap) -> None:
+        self._descriptor, self._name = goal.fileno(), name
         self._space = space
         self._reached = (0, 0)
         self._extents: dict[int, list[Extent]] = {}
@@ -107,7 +108,7 @@ class Scatter:
             self._extents.setdefault(extent.block, []).append(extent)
 
     def write(self, memory: Memory, operation: Operation) -> None:
-        """Write all of ``memory`` that the address space holds. An OSError is the disk's."""
+        """Write all of ``memory`` that the address space holds. Raises DomainError; an OSError is the disk's."""
         os.ftruncate(self._descriptor, self._space.end)
         for batch in memory.batches(batch_pages(memory.blocks)):
             shift = memory.blocks[batch.block].page_shift
@@ -128,13 +129,8 @@ class Scatter:
         for extent in self._extents[block]:
             low, high = max(offset, extent.offset), min(offset + len(octets), extent.offset + extent.length)
             if low < high:
-                self._pwrite(octets[low - offset : high - offset], extent.address + low - extent.offset)
-
-    def _pwrite(self, octets: NDArray[np.uint8], position: int) -> None:
-        view = octets.data
-        while view:
-            done = os.pwrite(self._descriptor, view, position)
-            view, position = view[done:], position + done
+                place = extent.address + low - extent.offset
+                put(self._descriptor, place, octets[low - offset : high - offset].data, self._name)
 
 
 def _extract_device(session: Session, domain: Domain, name: str, output: str, operation: Operation) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from domctx.disk import refused
 from domctx.errors import DomainError
+from domctx.files import put
 from domctx_memory.layout import RECORD_OCTETS
 
 NAME: Final = "<spool>"
@@ -33,13 +34,7 @@ class Spool:
 
     def write(self, offset: int, pages: NDArray[np.uint8]) -> None:
         """Write ``pages``. Raises DomainError where the disk refuses."""
-        view = np.ascontiguousarray(pages).data.cast("B") if pages.size else memoryview(b"")
-        try:
-            while view:
-                done = os.pwrite(self._file.fileno(), view, offset)
-                view, offset = view[done:], offset + done
-        except OSError as error:
-            raise refused(error, tempfile.gettempdir()) from error
+        put(self._file.fileno(), offset, np.ascontiguousarray(pages).data, tempfile.gettempdir())
 
     def read(self, offset: int, goal: NDArray[np.uint8]) -> None:
         """Fill ``goal`` with what was written at ``offset``; it is C-contiguous. Raises DomainError as ``write``."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from domctx.disk import refused
 from domctx.errors import DomainError, UnsupportedError
-from domctx_qemu_stream.files import CutError, StreamFile
+from domctx.files import CutError
+from domctx_qemu_stream.files import StreamFile
 
 CAPACITY: Final = 4 << 20
 """Octets that are held at once."""

@@ -10,7 +10,7 @@ import attrs
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import UsageError
-from domctx.files import in_file
+from domctx.files import CutError, in_file
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
 from domctx_foreign import OpenedForeign, StoredForeign
 from domctx_qemu import StoredDevices
@@ -19,7 +19,7 @@ from domctx_qemu_stream.beside import Beside, is_ignored, named, open_shared, un
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cpu import CPU, architecture_of
 from domctx_qemu_stream.features import missing
-from domctx_qemu_stream.files import CutError, StreamFile, open_file
+from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.global_state import run_state
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.parts import Piece, head_parts, tail, tail_pieces

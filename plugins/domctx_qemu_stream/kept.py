@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from domctx.disk import refused
 from domctx.errors import UnsupportedError
+from domctx.files import put
 from domctx_qemu_stream.files import StreamFile
 
 MAX_REST: Final = 1 << 30
@@ -23,16 +23,11 @@ class KeptStream:
     def write(self, *parts: bytes | memoryview) -> None:
         """Append ``parts``."""
         for part in parts:
-            self.size += len(part)
+            start, self.size = self.size, self.size + len(part)
             if self.size > MAX_REST:
                 message = "the stream holds too much besides its pages"
                 raise UnsupportedError(message, file=self.name, expected=f"at most 0x{MAX_REST:x} octets")
-            view = memoryview(part)
-            try:
-                while view:
-                    view = view[os.pwrite(self._descriptor, view, self.size - len(view)) :]
-            except OSError as error:
-                raise refused(error, self.name) from error
+            put(self._descriptor, start, part, self.name)
 
     def copy(self) -> KeptStream:
         """What was written so far, to be gone on with otherwise."""

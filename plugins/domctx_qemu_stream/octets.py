@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domctx_qemu_stream.files import CutError
+from domctx.files import CutError
 
 
 class Octets:

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 
 from domctx.errors import StreamError, UnsupportedError, UsageError
-from domctx.files import open_spool
+from domctx.files import open_spool, put
 from domctx.publish import refused
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import StreamFile
@@ -205,7 +205,7 @@ class Copy:
         step = geometry.cluster if parts == ALL else geometry.cluster // SUBCLUSTERS
         for place in range(0, size, step):
             if parts == ALL or parts >> place // step & 1:
-                os.pwrite(self._spool.descriptor, octets[place : place + step], goal + place)
+                put(self._spool.descriptor, goal + place, octets[place : place + step], self._spool.name)
 
     def _entry(self, l1: NDArray[np.uint64], start: int, number: int) -> tuple[int | None, int]:
         """Where cluster ``number`` of the state stands, None for zeros, and which of its parts are there."""

@@ -7,9 +7,10 @@ import zlib
 from typing import Final
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
+from domctx.files import CutError
 from domctx_qemu_stream.blocks import Wire, WireBlock, flat_block, read_blocks
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, Spool, StreamFile
+from domctx_qemu_stream.files import Spool, StreamFile
 from domctx_qemu_stream.follow import WORD, follow
 from domctx_qemu_stream.layout import (
     COMPRESSED_LIMIT,

@@ -9,11 +9,12 @@ from typing import Any, Final
 import attrs
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
+from domctx.files import CutError
 from domctx_qemu_stream import ends, vmdesc
 from domctx_qemu_stream.blocks import Wire
 from domctx_qemu_stream.configuration import Configuration
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.known_sizes import known_sizes
 from domctx_qemu_stream.layout import (
     FOLLOWING,

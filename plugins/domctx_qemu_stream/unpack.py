@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from domctx.errors import DomctxError, StreamError
-from domctx.files import open_spool
-from domctx.publish import refused
+from domctx.files import CutError, open_spool, put
 from domctx_qemu_stream.configuration import read_configuration
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import MAX_RAM, PAGE_SIZE, RAM, Command, Element, Flag
 from domctx_qemu_stream.lzo import blocks
 
@@ -73,7 +71,8 @@ def unpack(file: StreamFile, method: str) -> StreamFile:
 def _unpack(file: StreamFile, method: str, spool: StreamFile) -> None:
     most = 0
     for octets in blocks(file) if method == LZOP else _pieces(file, method):
-        _append(spool, octets)
+        put(spool.descriptor, spool.size, octets, spool.name)
+        spool.size += len(octets)
         if not most and spool.size >= PIECE:
             most = limit(spool)
         if most and spool.size > most:
@@ -98,17 +97,6 @@ def _pieces(file: StreamFile, method: str) -> Iterator[bytes]:
             raise StreamError(message, file=file.name, offset=at, got=str(error)) from error
         at += len(packed)
         yield octets
-
-
-def _append(spool: StreamFile, octets: bytes) -> None:
-    view, at = memoryview(octets), spool.size
-    try:
-        while view:
-            done = os.pwrite(spool.descriptor, view, at)
-            view, at = view[done:], at + done
-    except OSError as error:
-        raise refused(error, spool.name) from error
-    spool.size = at
 
 
 def limit(file: StreamFile) -> int:

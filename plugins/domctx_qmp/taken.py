@@ -10,12 +10,13 @@ import attrs
 
 from domctx.api import Machine
 from domctx.errors import DomainError, StreamError
+from domctx.files import CutError
 from domctx.states import FOREIGN_TAIL, DeviceSection, ForeignPart, PageBatch
 from domctx_qemu_stream.arriving import ArrivingFile
 from domctx_qemu_stream.beside import is_ignored
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
-from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import IGNORE_SHARED
 from domctx_qemu_stream.parts import COMMANDS, VMDESC

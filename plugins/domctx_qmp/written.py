@@ -14,8 +14,8 @@ import attrs
 import numpy as np
 
 from domctx.api import RamBlock
-from domctx.disk import refused
 from domctx.errors import DomainError
+from domctx.files import put
 from domctx.states import PageBatch, PageKind
 from domctx_qmp.shared import shared_ram
 
@@ -91,13 +91,7 @@ class WrittenFile:
 
     def _put(self, first: int, octets: NDArray[np.uint8]) -> None:
         self._filled[first : first + (octets.nbytes >> PAGE_SHIFT)] = True
-        view, at = octets.data.cast("B"), self._offset + (first << PAGE_SHIFT)
-        try:
-            while view:
-                done = os.pwrite(self._descriptor, view, at)
-                view, at = view[done:], at + done
-        except OSError as error:
-            raise refused(error, self._name) from error
+        put(self._descriptor, self._offset + (first << PAGE_SHIFT), octets.data, self._name)
 
 
 def written_ram(monitor: Monitor, blocks: Sequence[RamBlock]) -> WrittenRam:

@@ -8,7 +8,6 @@ Source of the rules of counting: xen/include/xen/mm.h at 8babea8308, struct pfn_
 from __future__ import annotations
 
 import enum
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import DomainError
+from domctx.files import put
 from domctx.publish import publish, refused
 from domctx.states import PageType
 from domctx_sim import idle
@@ -126,7 +126,7 @@ class FrameTable:
             for column in columns:
                 chunks = np.ascontiguousarray(column).view(np.uint8).reshape(-1, _CHUNK)
                 for index in np.flatnonzero(chunks.any(axis=1)).tolist():
-                    os.pwrite(file.fileno(), chunks[index].data, offset + index * _CHUNK)
+                    put(file.fileno(), offset + index * _CHUNK, chunks[index].data, self._path)
                 offset += chunks.size
 
     def inside(self, mfns: Numbers) -> Numbers:

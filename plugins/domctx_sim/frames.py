@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from domctx.errors import DomainError
+from domctx.files import put
 from domctx.publish import refused
 from domctx_sim.arrays import Numbers, Pages, Words
 from domctx_sim.layout import MAX_FRAMES, WORDS
@@ -115,17 +116,7 @@ class Frames:
             order = np.argsort(numbers, kind="stable")
             numbers, octets = numbers[order], octets[order]
         for start, run in _runs(numbers):
-            self._write_run(int(run[0]), octets[start : start + len(run)])
-
-    def _write_run(self, mfn: int, octets: Pages) -> None:
-        view = octets.reshape(-1).data
-        offset = mfn * PAGE_SIZE
-        try:
-            while view:
-                written = os.pwrite(self._descriptor, view, offset)
-                view, offset = view[written:], offset + written
-        except OSError as error:
-            raise refused(error, self._path) from error
+            put(self._descriptor, int(run[0]) * PAGE_SIZE, octets[start : start + len(run)].data, self._path)
 
     def scrub(self) -> None:
         """Make every frame zero, and give back its room. Raises DomainError."""

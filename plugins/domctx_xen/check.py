@@ -9,11 +9,10 @@ import numpy as np
 
 from domctx.api import Coverage
 from domctx.errors import RecordError, StreamError
-from domctx.files import in_file
+from domctx.files import CutError, in_file
 from domctx.states import PageBatch, PageKind
 from domctx_hvm.rules import check_image
 from domctx_xen.domain import XenDomain
-from domctx_xen.files import CutError
 from domctx_xen.forms import check_forms
 from domctx_xen.guest import check_guest
 from domctx_xen.layout import (

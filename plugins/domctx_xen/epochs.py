@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from domctx.errors import StreamError, UnsupportedError
-from domctx_xen.files import StreamFile
+from domctx.files import StreamFile
 from domctx_xen.layout import (
     DOMAIN_CONTEXT,
     HVM_CONTEXT,

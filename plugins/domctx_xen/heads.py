@@ -7,8 +7,8 @@ from typing import Final
 import attrs
 
 from domctx.errors import StreamError, UnsupportedError
+from domctx.files import StreamFile
 from domctx.schema import decode, size_of
-from domctx_xen.files import StreamFile
 from domctx_xen.layout import (
     BIG_ENDIAN,
     BYTE_ORDER,

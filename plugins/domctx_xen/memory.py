@@ -9,8 +9,8 @@ import numpy as np
 
 from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, UnsupportedError
+from domctx.files import StreamFile
 from domctx.states import PageBatch, PageKind
-from domctx_xen.files import StreamFile
 from domctx_xen.layout import BROKEN, PAGE_SIZE, XALLOC, XTAB
 from domctx_xen.runs import Columns, carries
 

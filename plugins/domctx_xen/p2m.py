@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import StreamError
+from domctx.files import StreamFile
 from domctx.schema import decode, size_of
-from domctx_xen.files import StreamFile
 from domctx_xen.layout import PAGE_SIZE, P2mFrames, PvInfo
 from domctx_xen.record import Element
 

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 
 from domctx.errors import StreamError
+from domctx.files import StreamFile
 from domctx.schema import size_of
-from domctx_xen.files import StreamFile
 from domctx_xen.layout import PAGE_SIZE, PAGE_TYPES, PFN_BITS, TYPE_BITS, Counted
 from domctx_xen.runs import Runs, carries, runs_of
 

@@ -13,11 +13,11 @@ from typing import Final
 
 import attrs
 
+from domctx.files import StreamFile
 from domctx.states import ForeignPart
 from domctx_foreign import OpenedForeign
 from domctx_xen.bodies import BY_VCPU, Place, body_of, record_of
 from domctx_xen.content import Content, is_held
-from domctx_xen.files import StreamFile
 from domctx_xen.layout import (
     CHECKPOINT,
     CHECKPOINT_END,

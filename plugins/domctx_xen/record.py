@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 
 from domctx.errors import StreamError
+from domctx.files import CutError, StreamFile
 from domctx.schema import decode, size_of
-from domctx_xen.files import CutError, StreamFile
 from domctx_xen.layout import (
     EMPTY,
     EMULATOR_CONTEXT,

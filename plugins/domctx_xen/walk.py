@@ -6,8 +6,8 @@ Of a checkpointed stream (Remus) the last complete checkpoint counts, and what f
 from __future__ import annotations
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
+from domctx.files import StreamFile
 from domctx_xen.epochs import Epochs
-from domctx_xen.files import StreamFile
 from domctx_xen.heads import Heads, Libxc, read_libxc
 from domctx_xen.layout import (
     CHECKPOINT,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from array import array
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from domctx import files
 from domctx.errors import DomainError, StreamError, UsageError
-from domctx.files import RandomFile, in_file, open_at_random, open_spool
+from domctx.files import CutError, RandomFile, StreamFile, in_file, open_at_random, open_spool, put
 
 
 @pytest.fixture
@@ -39,6 +41,81 @@ def test_a_disk_that_refuses_is_told(plain: RandomFile) -> None:
         plain.read(0, 1)
     with pytest.raises(DomainError, match="file: Bad file descriptor"):
         plain.fill(0, memoryview(bytearray(1)))
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> StreamFile:
+    """A stream of 32 KiB in which every word of two octets tells its place."""
+    path = tmp_path / "stream"
+    path.write_bytes(np.arange(1 << 14, dtype="<u2").tobytes())
+    return StreamFile(open_at_random(str(path), "toy"), str(path))
+
+
+def test_reads_of_a_stream_are_exact(stream: StreamFile) -> None:
+    """Large and small reads, forward and back, within and beyond what stands near, give what the file has."""
+    expected = np.arange(1 << 14, dtype="<u2").tobytes()
+    for offset, size in ((0, 4), (2, 4), (1 << 14, 8), (4, 4), ((1 << 14) - 2, 8), (8, 1 << 14), ((1 << 15) - 2, 8)):
+        assert stream.read(offset, size) == expected[offset : offset + size]
+    assert stream.take(6, 2, "a word") == expected[6:8]
+
+
+def test_small_reads_of_a_stream_come_from_one_of_the_file(stream: StreamFile) -> None:
+    """What follows a small read is read with it."""
+    assert stream.read(0, 2) == b"\0\0"
+    stream.close()
+    assert stream.read(2, 2) == b"\1\0"
+    with pytest.raises(DomainError, match="Bad file descriptor"):
+        stream.read(2, 2048)
+
+
+def test_a_stream_that_is_cut_is_told(stream: StreamFile) -> None:
+    """The offset at which it ends is told, and what was being read."""
+    with pytest.raises(CutError, match="ends early, in a word") as caught:
+        stream.take((1 << 15) - 2, 4, "a word")
+    assert caught.value.offset == 1 << 15
+    with pytest.raises(CutError, match="at 0x0000000000008000: the file ends early, in its pages"):
+        stream.rows((1 << 15) - 4, np.empty((2, 4), np.uint8))
+
+
+def test_rows_of_a_stream(stream: StreamFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are filled, also where the system gives less at once than was asked for; what it refuses is told."""
+    goal = np.zeros((2, 4), np.uint8)
+    stream.rows(2, goal)
+    assert goal.tolist() == [[1, 0, 2, 0], [3, 0, 4, 0]]
+    whole = os.preadv
+    monkeypatch.setattr(
+        os, "preadv", lambda descriptor, views, at: whole(descriptor, [memoryview(views[0]).cast("B")[:3]], at)
+    )
+    stream.rows(4, goal)
+    assert goal.tolist() == [[2, 0, 3, 0], [4, 0, 5, 0]]
+    stream.close()
+    with pytest.raises(DomainError, match="stream: Bad file descriptor"):
+        stream.rows(0, goal)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
+def test_all_is_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """All octets of anything with a buffer are written at their offset, however few the system takes at once."""
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, view, offset: whole(descriptor, view[:at_once], offset))
+    with (tmp_path / "file").open("w+b") as file:
+        put(file.fileno(), 2, b"abcd", "file")
+        put(file.fileno(), 6, np.array([[1, 2], [3, 4]], "<u2").data, "file")
+        put(file.fileno(), 14, memoryview(array("H", [5])), "file")
+        assert file.read() == b"\0\0abcd" + bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0])
+
+
+def test_nothing_is_put_without_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No octets, in whatever shape, are written nowhere."""
+    monkeypatch.setattr(os, "pwrite", None)
+    for nothing in (b"", bytearray(), np.empty((0, 4096), np.uint8).data, np.empty((3, 0), "<u4").data):
+        put(-1, 0, nothing, "file")
+
+
+def test_what_the_disk_refuses_is_told_of_the_file() -> None:
+    """An error of the system becomes a DomainError with the name that was given."""
+    with pytest.raises(DomainError, match="file: Bad file descriptor"):
+        put(-1, 0, b"x", "file")
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.api import StateKey
 from domctx.errors import DomainError, StreamError, UnsupportedError, UsageError
+from domctx.files import CutError
 from domctx.states import CLOCK, DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PageBatch, PageKind
 from domctx_memory.pages import whole
 from domctx_qemu_stream.domain import QemuDomain
-from domctx_qemu_stream.files import CutError
 from helpers import qemu_streams as qs
 from helpers.qemu_corpus import memory_of, opened, problem_of
 from helpers.qemu_streams import PAGE

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from domctx.errors import DomainError, StreamError
+from domctx.files import CutError
 from domctx_qemu_stream.cursor import Cursor
-from domctx_qemu_stream.files import CutError, Spool, StreamFile, open_file
+from domctx_qemu_stream.files import Spool, StreamFile, open_file
 
 
 @pytest.fixture

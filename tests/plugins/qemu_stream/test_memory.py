@@ -10,9 +10,10 @@ import pytest
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError
+from domctx.files import CutError
 from domctx.states import PageKind
 from domctx_qemu_stream import memory as memory_module
-from domctx_qemu_stream.files import CutError, StreamFile, open_file
+from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.memory import QemuMemory
 from domctx_qemu_stream.runs import Place, Settled
 

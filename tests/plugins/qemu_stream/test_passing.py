@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
+from domctx.files import CutError
 from domctx.states import MEMORY
 from domctx_qemu_stream.domain import QemuDomain
-from domctx_qemu_stream.files import CutError, StreamFile
+from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.kept import MAX_REST, KeptStream
 from domctx_qemu_stream.passing import PassingStream
 from helpers.qemu_arriving import Passed, arriving, passed, put

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,6 +93,15 @@ def test_subclusters_may_be_missing(tmp_path: Path) -> None:
     expected, start = bytearray(qs.pages(1)), 10 * 128 - GOOD.index(qs.pages(1))
     expected[start : start + 128] = bytes(128)
     assert whole(memory.read(0, 0, 1), PAGE).tobytes() == expected
+
+
+def test_short_writes_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster whose copy the system cuts short is copied to its end."""
+    path, write = qs.written(tmp_path, image(GOOD)), os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, view, offset: write(descriptor, view[:1000], offset))
+    memory = opened(path).state(MEMORY)
+    assert memory is not None
+    assert whole(memory.read(0, 0, 4), PAGE).tobytes() == qs.pages(1) + bytes(3 * PAGE)
 
 
 def test_an_old_table_has_no_extra_data(tmp_path: Path) -> None:

@@ -138,3 +138,15 @@ def test_unreadable_table(table: FrameTable, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "pwrite", broken)
     with pytest.raises(DomainError, match="Input/output error"):
         table.save()
+
+
+def test_short_writes_of_the_table_go_on(table: FrameTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that the system cuts short goes on where it stopped: the table comes back whole."""
+    mfns = table.allocate(1, 6, generator())
+    table.m2p[mfns] = np.arange(6)
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, view, offset: whole(descriptor, view[:1000], offset))
+    table.save()
+    again = FrameTable(tmp_path)
+    assert np.array_equal(again.owner, table.owner)
+    assert np.array_equal(again.m2p, table.m2p)

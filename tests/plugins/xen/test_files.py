@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from domctx.errors import DomainError, UsageError
-from domctx_xen.files import CutError, open_file
+from domctx.files import CutError
+from domctx_xen.files import open_file
 
 
 def test_reads_are_exact(tmp_path: Path) -> None:
