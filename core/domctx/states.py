@@ -8,7 +8,7 @@ Target have: a state that cannot be written raises DomainError. Numbers of frame
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -73,6 +73,18 @@ class PageBatch:
         return len(self.kinds)
 
 
+@attrs.frozen(eq=False)
+class BlockSource:
+    """A whole block whose pages any number of threads may read at once, at random, for as long as the domain is paused.
+
+    ``read`` takes the first page, how many, and a buffer u8[at least as many pages] that the caller owns: the batch's
+    ``pages`` stand in it, from its start on. Raises DomctxError.
+    """
+
+    block: int
+    read: Callable[[int, int, NDArray[np.uint8]], PageBatch]
+
+
 class Memory(Protocol):
     """The domain's memory by RAM block; page numbers count from the start of a block. Canonical throughout."""
 
@@ -92,6 +104,13 @@ class Memory(Protocol):
 
     def store(self, batch: PageBatch) -> None:
         """Take a batch; the arrays are the caller's again afterwards."""
+
+
+class SourcedMemory(Memory, Protocol):
+    """Memory of which whole blocks may be read by threads; memory that is not one is read by ``batches`` alone."""
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource."""
 
 
 @attrs.frozen

@@ -14,9 +14,10 @@ from domctx.api import JSON, Context, Difference, RamBlock
 from domctx.errors import DomainError
 from domctx.states import Memory, PageBatch, PageKind
 from domctx_memory.buffers import Buffers
-from domctx_memory.gather import batch_pages, windows
+from domctx_memory.gather import windows
 from domctx_memory.layout import NAME, record_pages
 from domctx_memory.pages import UNTOLD, fills_by_page, kind_counts, type_counts
+from domctx_memory.sources import batch_pages
 
 SHOWN: Final = 16
 """Octets of a difference that are shown."""
@@ -77,7 +78,7 @@ def _runs(a: Memory, b: Memory) -> Iterator[_Run]:
     left = windows(_batches(a, [(index, pages) for index, _, pages in common]), a.blocks, buffers)
     right = windows(_batches(b, [(index, pages) for _, index, pages in common]), b.blocks, buffers)
     partners = {index: other for index, other, _ in common}
-    for one, other in itertools.zip_longest(left, right):
+    for one, other in itertools.zip_longest(*((item.read(buffers) for item in side) for side in (left, right))):
         if one is None or other is None or not _same_pages(one.batch, other.batch, partners):
             raise DomainError(
                 "the pages of two memories do not come in the same order, each once",

@@ -23,9 +23,9 @@ from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
 from domctx.states import DEVICES, MEMORY, DeviceSection, Memory, PageBatch, PageKind
 from domctx_memory.address import AddressMap, Extent, space_of
-from domctx_memory.gather import batch_pages
 from domctx_memory.octets import pieces, runs
 from domctx_memory.pages import whole
+from domctx_memory.sources import batch_pages
 
 STREAM: Final = "-"
 LISTED: Final = 40

@@ -3,10 +3,13 @@
 A window is up to 4 MiB of one block, cut where the page number is a multiple of a record's pages, whatever batches its
 pages came in; so one state gives one sequence of windows. Pages of one repeated octet become ZERO or FILL. A window has
 types where any of its pages has; the others are NOTAB then.
+
+What passes is copied into windows as it comes; what threads may read is read by them, a window at a time.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
@@ -14,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import RamBlock
-from domctx.states import PageBatch, PageKind
+from domctx.errors import PluginError
+from domctx.states import BlockSource, PageBatch, PageKind
 from domctx_memory import pages, scan
 from domctx_memory.buffers import Buffers
 from domctx_memory.layout import record_pages
@@ -28,18 +32,47 @@ class Window:
     page_shift: int
     buffer: NDArray[np.uint8]
 
-
-def batch_pages(blocks: Sequence[RamBlock]) -> int:
-    """How many pages to ask a source for at a time: what one record holds of the block with the largest pages."""
-    pages.check_blocks(blocks)
-    return min((record_pages(block.page_shift) for block in blocks), default=1)
+    def read(self, buffers: Buffers) -> Window:
+        """Itself: its pages came with it."""
+        return self
 
 
-def windows(batches: Iterable[PageBatch], blocks: Sequence[RamBlock], buffers: Buffers) -> Iterator[Window]:
-    """The windows of ``batches``. Raises PluginError or DomainError for a batch that cannot be (``check_batch``)."""
+@attrs.frozen(eq=False)
+class Extent:
+    """The pages of a window that are not read yet; any thread may."""
+
+    source: BlockSource
+    blocks: Sequence[RamBlock]
+    first: int
+    count: int
+
+    def read(self, buffers: Buffers) -> Window:
+        """The window. Raises PluginError or DomainError for a batch that cannot be (``check_batch``)."""
+        buffer = buffers.take()
+        batch = self.source.read(self.first, self.count, buffer)
+        shift = pages.check_batch(batch, self.blocks).page_shift
+        if (batch.block, batch.first, batch.count) != (self.source.block, self.first, self.count):
+            raise PluginError("a source gave other pages than it was asked for", expected=self.count, got=batch.count)
+        piece = _normal(batch)
+        return Window(piece.batch(_together(piece, buffer.reshape(-1, 1 << shift))), shift, buffer)
+
+
+def windows(
+    batches: Iterable[PageBatch | BlockSource], blocks: Sequence[RamBlock], buffers: Buffers
+) -> Iterator[Window | Extent]:
+    """The windows of ``batches``; those of blocks that threads may read are left to them.
+
+    Raises PluginError or DomainError for a batch that cannot be (``check_batch``).
+    """
     pages.check_blocks(blocks)
     opened: _Open | None = None
     for batch in batches:
+        if isinstance(batch, BlockSource):
+            if opened is not None:
+                yield opened.close()
+                opened = None
+            yield from _extents(batch, blocks)
+            continue
         block = pages.check_batch(batch, blocks)
         for piece in _pieces(_normal(batch), record_pages(block.page_shift)):
             if opened is not None and not opened.goes_on_with(piece):
@@ -50,6 +83,13 @@ def windows(batches: Iterable[PageBatch], blocks: Sequence[RamBlock], buffers: B
             opened.add(piece)
     if opened is not None:
         yield opened.close()
+
+
+def _extents(source: BlockSource, blocks: Sequence[RamBlock]) -> Iterator[Extent]:
+    block = blocks[source.block]
+    limit = record_pages(block.page_shift)
+    for first in range(0, block.pages, limit):
+        yield Extent(source, blocks, first, min(limit, block.pages - first))
 
 
 @attrs.frozen(eq=False)
@@ -64,6 +104,11 @@ class _Piece:
     pages: NDArray[np.uint8]
     rows: NDArray[np.intp]
 
+    def batch(self, pages: NDArray[np.uint8]) -> PageBatch:
+        """The piece as a batch, whose DATA is ``pages``."""
+        fills = self.octets[self.kinds == PageKind.FILL]
+        return PageBatch(self.block, self.first, self.kinds, pages, fills, self.types)
+
 
 def _normal(batch: PageBatch) -> _Piece:
     """The batch as a piece: its kinds in the one form that a state has."""
@@ -75,6 +120,20 @@ def _normal(batch: PageBatch) -> _Piece:
     octets[places] = batch.pages[same, 0]
     kinds[(kinds == PageKind.FILL) & (octets == 0)] = PageKind.ZERO
     return _Piece(batch.block, batch.first, kinds, octets, batch.types, batch.pages, np.flatnonzero(~same))
+
+
+def _together(piece: _Piece, room: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The DATA of ``piece``, which stands in ``room`` or elsewhere, one page behind the other."""
+    breaks = np.flatnonzero(np.diff(piece.rows) != 1) + 1
+    if not len(breaks):
+        return piece.pages[piece.rows[0] : piece.rows[-1] + 1] if len(piece.rows) else room[:0]
+    size = room.shape[1]
+    octets, goal = piece.pages.reshape(-1), room.reshape(-1)
+    edges = [0, *breaks.tolist(), len(piece.rows)]
+    for start, stop in itertools.pairwise(edges):
+        low = int(piece.rows[start])
+        goal[start * size : stop * size] = octets[low * size : (low + stop - start) * size]
+    return room[: len(piece.rows)]
 
 
 def _pieces(piece: _Piece, limit: int) -> Iterator[_Piece]:

@@ -16,9 +16,10 @@ from domctx.wire import HEADER, record_size
 from domctx_memory.body import Packed, pack
 from domctx_memory.buffers import Buffers
 from domctx_memory.codec import Packer
-from domctx_memory.gather import batch_pages, windows
+from domctx_memory.gather import windows
 from domctx_memory.layout import HEAD_SIZE, MAX_BODY, Codec, body_bound, frame_pages, record_pages
 from domctx_memory.pages import check_blocks
+from domctx_memory.sources import sources
 
 LEVELS: Final = range(-7, 20)
 """zstd's levels from the fastest that still pays to the last that needs no more than the usual memory."""
@@ -43,8 +44,9 @@ def save(state: Memory, writer: RecordWriter, context: Context) -> None:
         _write_bounds(state, writer)
         return
     buffers = Buffers()
-    gathered = windows(state.batches(batch_pages(state.blocks)), state.blocks, buffers)
-    for instance, packed in enumerate(context.map_ordered(lambda window: pack(window, packer), gathered)):
+
+    gathered = windows(sources(state), state.blocks, buffers)
+    for instance, packed in enumerate(context.map_ordered(lambda item: pack(item.read(buffers), packer), gathered)):
         _write(packed, instance, writer)
         buffers.give(packed.window.buffer)
         context.progress(packed.head.count << packed.head.page_shift)
@@ -123,7 +125,8 @@ def _estimate(state: Memory, share: _Share, packer: Packer) -> int:
     )
     buffers = Buffers()
     found = []
-    for window in windows(batches, state.blocks, buffers):
+    for item in windows(batches, state.blocks, buffers):
+        window = item.read(buffers)
         found.append((pack(window, packer).length(0) - HEAD_SIZE) / window.batch.count)
         buffers.give(window.buffer)
     low = np.mean(found) - 2 * np.std(found) / np.sqrt(len(found))

@@ -15,11 +15,13 @@ from domctx.states import (
     FOREIGN_HEAD,
     FOREIGN_TAIL,
     MEMORY,
+    BlockSource,
     DeviceSection,
     ForeignPart,
     PageBatch,
 )
 from domctx_disks import DISKS, DisksContext
+from domctx_memory.sources import in_batches
 from domctx_qmp.describe import machine_of
 from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.found import RUNNING
@@ -155,7 +157,11 @@ class LiveMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """The pages as they arrive, once; the arrays are valid until the next step. Raises DomctxError."""
-        return self._domain.saving.stream.batches(pages)
+        return in_batches(self.sources(pages), self.blocks, pages)
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The pages as ``batches`` has them; blocks in files may be read by threads while the guest stands."""
+        return self._domain.saving.stream.sources(pages)
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random, as they are now. Raises DomainError where QEMU's memory may not be read from here."""

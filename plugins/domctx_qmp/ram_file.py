@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from domctx.disk import refused
 from domctx.errors import DomainError
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
+
+
+class Run(NamedTuple):
+    """Consecutive pages, and whether the file has any octets there."""
+
+    first: int
+    pages: int
+    there: bool
 
 
 class RamFile:
@@ -31,39 +41,52 @@ class RamFile:
         """Pages of the block."""
         return self._size >> PAGE_SHIFT
 
-    def batches(self, block: int, pages: int) -> Iterator[PageBatch]:
-        """Every page, ascending; the arrays are valid until the next step. Raises DomainError."""
-        buffer = np.empty((pages, PAGE_SIZE), np.uint8)
-        runs = list(self.runs())  # before anything is read: whoever reads through a mapping fills the holes
-        for first, count, there in runs:
-            for start in range(first, first + count, pages):
-                number = min(pages, first + count - start)
-                if there:
-                    yield self._batch(block, start, buffer[:number])
-                else:
-                    yield PageBatch(block, start, np.full(number, PageKind.ZERO, np.uint8), buffer[:0])
-
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """``count`` pages from ``first`` on. Raises DomainError."""
-        return self._batch(block, first, np.empty((count, PAGE_SIZE), np.uint8))
+        goal = np.empty((count, PAGE_SIZE), np.uint8)
+        self._fill(first, goal)
+        return PageBatch(block, first, np.full(count, PageKind.DATA, np.uint8), goal)
 
-    def runs(self) -> Iterator[tuple[int, int, bool]]:
-        """The runs of pages: (first, how many, whether the file has any octets there), ascending, without a gap."""
+    def source(self, block: int) -> BlockSource:
+        """The pages as those of block number ``block``: what is a hole now is never read.
+
+        Before anything is read: whoever reads through a mapping fills the holes. Raises DomainError.
+        """
+        runs = list(self.runs())
+        return BlockSource(block, functools.partial(self._read, block, [first for first, _, _ in runs], runs))
+
+    def runs(self) -> Iterator[Run]:
+        """The runs of pages, ascending, without a gap."""
         at = 0
         while at < self._size:
             data = self._seek(at, os.SEEK_DATA) // PAGE_SIZE * PAGE_SIZE
             if data > at:
-                yield at >> PAGE_SHIFT, (data - at) >> PAGE_SHIFT, False
+                yield Run(at >> PAGE_SHIFT, (data - at) >> PAGE_SHIFT, False)
             hole = -(-self._seek(data, os.SEEK_HOLE) // PAGE_SIZE) * PAGE_SIZE if data < self._size else data
             if hole > data:
-                yield data >> PAGE_SHIFT, (hole - data) >> PAGE_SHIFT, True
+                yield Run(data >> PAGE_SHIFT, (hole - data) >> PAGE_SHIFT, True)
             at = hole
 
     def close(self) -> None:
         """Close the file."""
         os.close(self.descriptor)
 
-    def _batch(self, block: int, first: int, goal: NDArray[np.uint8]) -> PageBatch:
+    def _read(
+        self, block: int, firsts: Sequence[int], runs: Sequence[Run], first: int, count: int, buffer: NDArray[np.uint8]
+    ) -> PageBatch:
+        """Pages of ``block`` into ``buffer``, but for those that are holes by ``runs``."""
+        kinds, row = np.full(count, PageKind.ZERO, np.uint8), 0
+        goal = buffer.reshape(-1, PAGE_SIZE)
+        for start, length, there in runs[bisect_right(firsts, first) - 1 : bisect_left(firsts, first + count)]:
+            low, high = max(start, first), min(start + length, first + count)
+            if there:
+                kinds[low - first : high - first] = PageKind.DATA
+                self._fill(low, goal[row : row + high - low])
+                row += high - low
+        return PageBatch(block, first, kinds, goal[:row])
+
+    def _fill(self, first: int, goal: NDArray[np.uint8]) -> None:
+        """Fill ``goal`` u8[n, 4096] from page ``first`` on. Raises DomainError."""
         view, done = goal.data.cast("B") if goal.size else memoryview(b""), 0
         try:
             while done < len(view):
@@ -73,7 +96,6 @@ class RamFile:
                 done += got
         except OSError as error:
             raise refused(error, self.name) from error
-        return PageBatch(block, first, np.full(len(goal), PageKind.DATA, np.uint8), goal)
 
     def _seek(self, at: int, what: int) -> int:
         """Where data or a hole begins from ``at`` on, within the block; a file that cannot tell is all data."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from domctx.api import Machine, RamBlock
-from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
+from domctx.states import BlockSource, DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx_qemu_stream import ends
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.domain import QemuDomain
@@ -52,11 +52,11 @@ class TakenStanding:
         """The device sections, without descriptions: QEMU writes none of these."""
         return self.head.sections
 
-    def batches(self, pages: int) -> Iterator[PageBatch]:
+    def sources(self, pages: int) -> Iterator[BlockSource | PageBatch]:
         """All pages; the arrays are valid until the next step. Raises DomainError."""
         for index, block in enumerate(self.head.blocks):
             if index in self._files:
-                yield from self._files[index].batches(index, pages)
+                yield self._files[index].source(index)
             else:
                 yield from _absent(index, block, pages)
 

@@ -11,7 +11,7 @@ import attrs
 from domctx.api import Machine
 from domctx.errors import DomainError, StreamError
 from domctx.files import CutError
-from domctx.states import FOREIGN_TAIL, DeviceSection, ForeignPart, PageBatch
+from domctx.states import FOREIGN_TAIL, BlockSource, DeviceSection, ForeignPart, PageBatch
 from domctx_qemu_stream.arriving import ArrivingFile
 from domctx_qemu_stream.beside import is_ignored
 from domctx_qemu_stream.blocks import WireBlock
@@ -60,7 +60,7 @@ class TakenStream:
     def whole(self) -> QemuDomain:
         """The stream without its pages; those that were not asked for pass first. Raises DomctxError."""
         if self._whole is None:
-            for _ in self.batches(UNSEEN):
+            for _ in self.sources(UNSEEN):
                 pass
             whole = self._open(self._kept.opened())
             if whole.elements.problem is not None:
@@ -74,8 +74,8 @@ class TakenStream:
         """The device sections: with their descriptions once the pages have passed."""
         return (self.whole if self._done else self.head).sections
 
-    def batches(self, pages: int) -> Iterator[PageBatch]:
-        """All pages, each once, as they arrive; the second time none. Raises DomctxError."""
+    def sources(self, pages: int) -> Iterator[BlockSource | PageBatch]:
+        """All pages, each once, those that arrive first; the second time none. Raises DomctxError."""
         if self._passed:
             return
         self._passed = True
@@ -86,7 +86,7 @@ class TakenStream:
             if self._passing.told[index] or not self._leaves_out:
                 yield from self._passing.missing(index)
             elif index in self._files:
-                yield from self._files[index].batches(index, pages)
+                yield self._files[index].source(index)
             else:
                 raise DomainError(f"QEMU left out RAM block {block.name!r}, and no file has it", file=self._name)
         self._done = True

@@ -16,8 +16,9 @@ from helpers.memory import block_of, head_of, random_pages
 
 def packed_of(batch: PageBatch, codec: Codec = Codec.ZSTD) -> Packed:
     """The one window of a batch, packed."""
-    (window,) = windows([batch], [block_of(1024)], Buffers())
-    return pack(window, Packer(codec, 1))
+    buffers = Buffers()
+    (item,) = windows([batch], [block_of(1024)], buffers)
+    return pack(item.read(buffers), Packer(codec, 1))
 
 
 def body_of(packed: Packed, offset: int = 0) -> bytes:

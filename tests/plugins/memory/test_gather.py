@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 
+import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
+from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError, PluginError
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
 from domctx_memory.buffers import Buffers
-from domctx_memory.gather import Window, batch_pages, windows
+from domctx_memory.gather import Window, windows
 from domctx_memory.layout import record_pages
+from domctx_memory.sources import batch_pages
 from helpers.memory import SourceMemory, block_of, empty_memory, memories, picture, random_pages, sample_memory
 
 
 def copied(memory: SourceMemory, buffers: Buffers | None = None) -> Iterator[PageBatch]:
     """The windows of a memory, each copied before the next is asked for."""
     buffers = buffers or Buffers()
-    for window in windows(memory.batches(), memory.blocks, buffers):
+    for item in windows(memory.batches(), memory.blocks, buffers):
+        window = item.read(buffers)
         found = window.batch
         fills = None if found.fills is None else found.fills.copy()
         types = None if found.types is None else found.types.copy()
         yield PageBatch(found.block, found.first, found.kinds.copy(), found.pages.copy(), fills, types)
         buffers.give(window.buffer)
+
+
+def read(parts: Iterable[PageBatch | BlockSource], blocks: Sequence[RamBlock]) -> list[Window]:
+    """All windows at once."""
+    buffers = Buffers()
+    return [item.read(buffers) for item in windows(parts, blocks, buffers)]
+
+
+def sourced(memory: SourceMemory, passing: Sequence[int] = ()) -> Iterator[PageBatch | BlockSource]:
+    """The blocks as sources, but for those that pass."""
+    for index, block in enumerate(memory.blocks):
+        if index in passing:
+            yield from (batch for batch in memory.batches() if batch.block == index)
+        else:
+            yield BlockSource(index, functools.partial(reading, memory, index, block.page_shift))
+
+
+def reading(
+    memory: SourceMemory, index: int, shift: int, first: int, count: int, buffer: NDArray[np.uint8]
+) -> PageBatch:
+    """Pages of a block, in the buffer."""
+    batch = memory.read(index, first, count)
+    goal = buffer.reshape(-1, 1 << shift)[: len(batch.pages)]
+    goal[...] = batch.pages
+    return attrs.evolve(batch, pages=goal)
+
+
+@settings(max_examples=40, deadline=None)
+@given(memories(), st.integers(0, 3))
+def test_what_threads_read_gives_the_same_windows(memory: SourceMemory, passing: int) -> None:
+    """Whichever of the blocks may be read by threads."""
+    ones = read(sourced(memory, [passing]), memory.blocks)
+    for one, other in zip(ones, copied(memory), strict=True):
+        assert (one.batch.block, one.batch.first) == (other.block, other.first)
+        assert one.page_shift == memory.blocks[other.block].page_shift
+        for name in ("kinds", "pages", "fills"):
+            assert np.array_equal(getattr(one.batch, name), getattr(other, name))
+        types = one.batch.types if one.batch.types is not None else np.zeros(other.count, np.uint8)
+        assert np.array_equal(types, other.types if other.types is not None else np.zeros(other.count, np.uint8))
+
+
+def test_a_source_that_gives_other_pages_is_refused() -> None:
+    """What threads read must be what was asked for."""
+    memory = sample_memory(pages=20)
+    wrong = BlockSource(0, lambda first, count, buffer: memory.read(0, first, count - 1))
+    with pytest.raises(PluginError, match="gave other pages"):
+        read([wrong], memory.blocks)
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,15 +119,15 @@ def test_pages_that_come_again_begin_a_window_of_their_own() -> None:
     """A later round of some pages is a window by itself, behind the first."""
     memory = sample_memory(pages=1200)
     rounds = [memory.read(0, 0, 1200), memory.read(0, 100, 50), memory.read(0, 500, 10), memory.read(0, 510, 10)]
-    found = [(window.batch.first, window.batch.count) for window in windows(rounds, memory.blocks, Buffers())]
-    assert found == [(0, 1024), (1024, 176), (100, 50), (500, 20)]
+    found = [window.batch for window in read(rounds, memory.blocks)]
+    assert [(batch.first, batch.count) for batch in found] == [(0, 1024), (1024, 176), (100, 50), (500, 20)]
 
 
 def test_a_window_has_types_where_any_of_its_pages_has() -> None:
     """Pages without types that share a window with pages that have types are NOTAB; a window of none has none."""
     typed, plain = random_pages(1, 10, 4096, typed=True), random_pages(2, 2000, 4096)
     batches = [plain.batch(0, 0, 0, 10), typed.batch(0, 10, 0, 10), plain.batch(0, 20, 0, 1980)]
-    one, other = (window.batch.types for window in windows(batches, [block_of(2000)], Buffers()))
+    one, other = (window.batch.types for window in read(batches, [block_of(2000)]))
     assert other is None
     assert one is not None
     assert typed.types is not None
@@ -85,7 +137,7 @@ def test_a_window_has_types_where_any_of_its_pages_has() -> None:
 def test_a_fill_of_zeros_is_zero() -> None:
     """A FILL page of the octet 0 becomes ZERO."""
     batch = PageBatch(0, 0, np.array([2, 2], np.uint8), np.empty((0, 4096), np.uint8), np.array([0, 1], np.uint8))
-    (window,) = windows([batch], [block_of(2)], Buffers())
+    (window,) = read([batch], [block_of(2)])
     assert window.batch.kinds.tolist() == [PageKind.ZERO, PageKind.FILL]
     assert batch.kinds.tolist() == [PageKind.FILL, PageKind.FILL]
 
@@ -107,9 +159,9 @@ def test_buffers_are_used_again() -> None:
 
     buffers = Counted()
     found: list[Window] = []
-    for window in windows(sample_memory(pages=5000).batches(), [block_of(5000)], buffers):
-        found.append(window)
-        buffers.give(window.buffer)
+    for item in windows(sample_memory(pages=5000).batches(), [block_of(5000)], buffers):
+        found.append(item.read(buffers))
+        buffers.give(found[-1].buffer)
     assert len(found) == 5
     assert len(taken) == 1
 

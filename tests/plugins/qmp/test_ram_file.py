@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from domctx.api import RamBlock
 from domctx.errors import DomainError
 from domctx.states import PageKind
+from domctx_memory.pages import whole
+from domctx_memory.sources import in_batches
 from domctx_qmp.ram_file import PAGE_SIZE, RamFile
 
 PAGES = st.lists(st.integers(0, 40), max_size=12)
@@ -32,16 +35,17 @@ def test_every_page_comes_once(tmp_path_factory: pytest.TempPathFactory, pages: 
         file.truncate(44 * PAGE_SIZE)
     size = (41 - skip) * PAGE_SIZE
     expected = path.read_bytes()[skip * PAGE_SIZE :][:size]
-    ram, found, first = opened(path, skip * PAGE_SIZE, size), b"", 0
-    for batch in ram.batches(3, at):
+    ram, found, first, data = opened(path, skip * PAGE_SIZE, size), b"", 0, 0
+    for batch in in_batches([ram.source(3)], [*[RamBlock("other", 0)] * 3, RamBlock("block", size)], at):
         assert (batch.block, batch.first) == (3, first)
-        assert batch.count <= at
+        assert 0 < batch.count <= at
         first += batch.count
-        kinds = set(batch.kinds.tolist())
-        assert kinds in ({PageKind.DATA}, {PageKind.ZERO})
-        found += batch.pages.tobytes() if kinds == {PageKind.DATA} else bytes(batch.count * PAGE_SIZE)
+        assert set(batch.kinds.tolist()) <= {PageKind.DATA, PageKind.ZERO}
+        found += whole(batch, PAGE_SIZE).tobytes()
+        data += len(batch.pages)
     assert found == expected
     assert ram.pages == first == 41 - skip
+    assert data == len({page for page in pages if skip <= page})
     blocks = os.stat(path).st_blocks
     assert ram.read(3, 0, 5).pages.tobytes() == expected[: 5 * PAGE_SIZE]
     assert os.stat(path).st_blocks == blocks
@@ -54,7 +58,7 @@ def test_a_file_that_knows_no_holes() -> None:
     descriptor = os.open("/proc/self/mem", os.O_RDONLY)
     ram = RamFile(descriptor, octets.ctypes.data, octets.nbytes, "own")
     assert list(ram.runs()) == [(0, 3, True)]
-    (batch,) = ram.batches(0, 99)
+    (batch,) = in_batches([ram.source(0)], [RamBlock("own", octets.nbytes)], 99)
     assert batch.pages.tobytes() == octets.tobytes()
     ram.close()
 

@@ -9,6 +9,7 @@ import pytest
 
 from domctx.cli.run import run
 from domctx.errors import StreamError
+from domctx_memory.sources import in_batches
 from domctx_qmp import standing
 from domctx_qmp.describe import machine_of
 from domctx_qmp.host import Mapped
@@ -37,7 +38,7 @@ def test_private_blocks_that_are_mapped(qemu: RealQemu) -> None:
         bios = names.index("pc.bios")
         assert bios in found
         size = blocks[bios].size
-        octets = b"".join(batch.pages.tobytes() for batch in found[bios].batches(bios, 7))
+        octets = b"".join(batch.pages.tobytes() for batch in in_batches([found[bios].source(bios)], blocks, 7))
         assert octets == qemu.memory((1 << 32) - size, size)
         assert "0000:00:02.0/vga.rom" not in [names[index] for index in found]
         for file in found.values():

@@ -11,6 +11,7 @@ import pytest
 
 from domctx.api import Machine, RamBlock
 from domctx.errors import DomainError, StreamError
+from domctx_memory.sources import in_batches
 from domctx_qmp import migration
 from domctx_qmp.describe import machine_of
 from domctx_qmp.device_state import device_state, with_run_state
@@ -92,8 +93,9 @@ def test_pages_pass_once(monitor: Monitor) -> None:
     taken = take(monitor, machine_of(monitor))
     assert list(taken.tail) == []
     assert all(section.description is None for section in taken.sections)
-    assert sum(batch.count for batch in taken.batches(64)) == sum(block.pages for block in taken.head.blocks)
-    assert list(taken.batches(64)) == []
+    blocks = taken.head.blocks
+    assert sum(batch.count for batch in in_batches(taken.sources(64), blocks, 64)) == sum(each.pages for each in blocks)
+    assert list(taken.sources(64)) == []
     assert all(section.description is not None for section in taken.sections)
     (part,) = taken.tail
     assert part.name == "vmdesc"
