@@ -30,6 +30,7 @@ from domctx.protocols import (
     Source as Source,
     Target as Target,
 )
+from domctx.values import frozen
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ JSON = Any
 """What ``json.dumps`` takes: dict, list, str, int, float, bool, None."""
 
 
-@attrs.frozen
+@frozen
 class StateKey(Generic[T]):
     """Names one state interface and its version. A published interface never grows: a new version is a new key."""
 
@@ -68,7 +69,7 @@ class Images(enum.Flag):
     """A plain domain context v10 image: Xen's own records only."""
 
 
-@attrs.frozen
+@frozen
 class Option:
     """An option of a format or record type: ``-O name=value``, and ``--alias value`` where it has a plain alias.
 
@@ -85,7 +86,7 @@ class Option:
     """May be given several times; the value is then a tuple."""
 
 
-@attrs.frozen
+@frozen
 class Difference:
     """One place in which two states differ. ``a`` and ``b`` are JSON values; None where a side lacks it.
 
@@ -99,7 +100,7 @@ class Difference:
     counted: bool = True
 
 
-@attrs.frozen
+@frozen
 class Coverage:
     """A part of a foreign file, and the check that covers it ("" where no check does)."""
 
@@ -107,7 +108,7 @@ class Coverage:
     check: str = ""
 
 
-@attrs.frozen
+@frozen
 class Transformed:
     """What a save or load wrapper that changes bytes returns: MANIFEST lists ``name`` for the record type."""
 
@@ -115,7 +116,7 @@ class Transformed:
     handler: Callable[..., None]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RecordType:
     """A type of record: its code, its body, and the handlers that save and load it."""
 
@@ -173,7 +174,7 @@ class RecordType:
         return imported(self.body) if isinstance(self.body, str) else self.body
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Format:
     """A scheme of references (``lgr:path``) and what can be done with what they name.
 
@@ -198,7 +199,7 @@ class Format:
     """The ``bool`` option which, given to ``load``, stands for a target: ``create`` gets "" for its location."""
 
 
-@attrs.frozen
+@frozen
 class StateProvider:
     """A state for domains and targets that are not the plugin's own.
 
@@ -211,7 +212,7 @@ class StateProvider:
     owned: bool = True
 
 
-@attrs.frozen
+@frozen
 class Command:
     """A command of the CLI: ``target`` is ``module:attribute`` of a click command, imported when it is called."""
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import attrs
-
 from domctx.api import JSON, RecordType
 from domctx.errors import UsageError
 from domctx.schema.evolution import Change, changes, check_description, checked, description, extends
 from domctx.schema.plan import layout_of
 from domctx.schema.problems import number
+from domctx.values import frozen
 
 FORMAT: Final = 1
 """The version of the baseline's own form."""
@@ -33,7 +32,7 @@ _KINDS: Final[Mapping[str, Any]] = {
 }
 
 
-@attrs.frozen
+@frozen
 class Break:
     """One thing that a change breaks: the record type as the baseline names it, and a sentence."""
 

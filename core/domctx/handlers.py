@@ -11,6 +11,7 @@ from domctx.api import RecordType, Transformed
 from domctx.errors import DomctxError, PluginError
 from domctx.manager import Manager, Plugin
 from domctx.trace import Tell, name_of, traced
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     import pluggy
@@ -19,7 +20,7 @@ T = TypeVar("T")
 Handler = Callable[..., None]
 
 
-@attrs.frozen
+@frozen
 class Layer:
     """One wrapper of a handler: the plugin, and the hook implementation that decorates what it is sent."""
 
@@ -31,7 +32,7 @@ class Layer:
     """What they are told: ``save CPU: acme-tpm:watch``."""
 
 
-@attrs.frozen
+@frozen
 class Nest:
     """A handler with its wrappers around it, and the transforms among them as a save applies them, one by one."""
 
@@ -41,7 +42,7 @@ class Nest:
     """Whose each transform is."""
 
 
-@attrs.frozen
+@frozen
 class Handlers:
     """A record type's handlers of one direction: the base, the wrappers innermost first, and all of them nested."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from domctx.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Placement:
     """Where a run of a RAM block stands in the guest's physical address space; all three in octets."""
 
@@ -14,7 +14,7 @@ class Placement:
     length: int
 
 
-@attrs.frozen
+@frozen
 class RamBlock:
     """One block of guest memory: ``size`` in octets, pages of ``1 << page_shift`` octets.
 
@@ -32,7 +32,7 @@ class RamBlock:
         return -(-self.size >> self.page_shift)
 
 
-@attrs.frozen
+@frozen
 class Machine:
     """The description of a domain that stands in MANIFEST; it holds no state that a record holds."""
 

@@ -13,6 +13,7 @@ import attrs
 
 from domctx.errors import RecordError, UnsupportedError
 from domctx.machine import Machine, Placement, RamBlock
+from domctx.values import frozen
 
 FORMAT_VERSION: Final = (1, 0)
 """domctx's own format version (major, minor), checked lexicographically as START's."""
@@ -25,7 +26,7 @@ LIMIT: Final = 1 << 20
 """Octets of the largest MANIFEST: decoded, every one of them may be an object."""
 
 
-@attrs.frozen
+@frozen
 class TypeUse:
     """One record type of an image: enough to name what is missing where nobody can read it."""
 
@@ -40,7 +41,7 @@ class TypeUse:
     """Names of the transforms that the bodies went through, in the order in which they were applied."""
 
 
-@attrs.frozen
+@frozen
 class Manifest:
     """The decoded MANIFEST."""
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import attrs
-
 from domctx.api import Buffer, Domain, Images
 from domctx.context import Operation
 from domctx.errors import DomainError
 from domctx.manifest import TypeUse
 from domctx.registry import AttachedStates, BoundType, Registry
 from domctx.stream import StreamWriter
+from domctx.values import frozen
 from domctx.wire import Header, record_name
 
 
-@attrs.frozen
+@frozen
 class Planned:
     """One record type of a save, and the state that its handler gets."""
 
@@ -29,7 +28,7 @@ class Planned:
         return self.bound.type.code
 
 
-@attrs.frozen
+@frozen
 class Carried:
     """A record of an optional type that nobody knows: copied verbatim from image to image."""
 

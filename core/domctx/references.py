@@ -6,13 +6,12 @@ import os
 import stat
 from typing import Final
 
-import attrs
-
 from domctx.api import Format
 from domctx.disk import refused
 from domctx.errors import UnsupportedError, UsageError
 from domctx.files import open_spool
 from domctx.registry import Registry
+from domctx.values import frozen
 from domctx.wire import START_BODY, TYPE_START, pack_header
 
 STREAM: Final = "-"
@@ -26,7 +25,7 @@ IMAGE_FORMAT: Final = Format(
 )
 
 
-@attrs.frozen
+@frozen
 class Reference:
     """A parsed reference; ``scheme`` is None where none was given."""
 

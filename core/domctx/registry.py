@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-import attrs
-
 from domctx.api import Command, Domain, Format, Images, Option, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, check_readable, collect, failure
 from domctx.manager import Manager, Plugin
+from domctx.values import frozen
 from domctx.wire import CORE_CODES, code_range
 
 DATA_HOOKS: Final[Mapping[str, type[Any]]] = {
@@ -21,7 +20,7 @@ DATA_HOOKS: Final[Mapping[str, type[Any]]] = {
 }
 
 
-@attrs.frozen
+@frozen
 class BoundType:
     """A record type, the plugin that it comes from, and its handlers in both directions."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 
-import attrs
-
 from domctx import __version__, directory, manifest as manifests, options
 from domctx.api import Domain, Images, Sink
 from domctx.context import HandlerContext, Operation, running
@@ -19,6 +17,7 @@ from domctx.records import TypeWriter
 from domctx.registry import BoundType, Registry
 from domctx.sinks import CountingSink
 from domctx.stream import StreamWriter
+from domctx.values import frozen
 from domctx.wire import (
     START_BODY,
     TYPE_END,
@@ -30,7 +29,7 @@ from domctx.wire import (
 )
 
 
-@attrs.frozen
+@frozen
 class Estimate:
     """What the records of one type take: octets, headers and padding included; an upper bound unless ``exact``."""
 
@@ -84,7 +83,7 @@ def tell_saved(domain: Domain) -> None:
         saved()
 
 
-@attrs.frozen
+@frozen
 class _Plan:
     """What a save writes, found out once while the domain is paused."""
 

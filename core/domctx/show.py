@@ -17,11 +17,12 @@ from domctx.registry import BoundType, Registry
 from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.stream import StreamReader, StreamWriter
+from domctx.values import frozen
 from domctx.walk import unknown_type
 from domctx.wire import OPTIONAL, Header, record_name, record_size
 
 
-@attrs.frozen
+@frozen
 class Shown:
     """One record: where it stands, and its contents as a JSON value (None where nobody can read them).
 

@@ -11,9 +11,8 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
-
 from domctx.api import JSON, RamBlock, StateKey
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +50,7 @@ class PageType(enum.IntEnum):
     PINNED = 8
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class PageBatch:
     """Consecutive pages of one block.
 
@@ -73,7 +72,7 @@ class PageBatch:
         return len(self.kinds)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class BlockSource:
     """A whole block whose pages any number of threads may read at once, at random, for as long as the domain is paused.
 
@@ -113,7 +112,7 @@ class SourcedMemory(Memory, Protocol):
         """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource."""
 
 
-@attrs.frozen
+@frozen
 class VcpuContext:
     """One vCPU's context: the octets as its source gave them, canonical, GDT fields zero; ``abi`` says whose."""
 
@@ -133,7 +132,7 @@ class Vcpus(Protocol):
         """Take one context."""
 
 
-@attrs.frozen
+@frozen
 class GdtContext:
     """One vCPU's GDT: ``frames`` PFNs, one for each 512 entries begun; ``entries`` descriptors of 8 octets."""
 
@@ -152,7 +151,7 @@ class Gdt(Protocol):
         """Take one GDT."""
 
 
-@attrs.frozen
+@frozen
 class SharedInfoContext:
     """The page that guest and hypervisor share: 4096 octets; ``abi`` says whose layout."""
 
@@ -172,7 +171,7 @@ class SharedInfo(Protocol):
         """Take the page."""
 
 
-@attrs.frozen
+@frozen
 class SpecialMapping:
     """A word of the domain's memory that holds the machine address of a frame that is not the domain's own.
 
@@ -187,7 +186,7 @@ class SpecialMapping:
     target: str
 
 
-@attrs.frozen
+@frozen
 class Suspension:
     """How a domain that did not suspend itself was suspended on its behalf, so that it can be undone exactly.
 
@@ -200,7 +199,7 @@ class Suspension:
     displaced: Mapping[int, bytes]
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class PageTablesContext:
     """What a paravirtualised domain's page tables need besides their pages.
 
@@ -234,7 +233,7 @@ class PageTables(Protocol):
         """PFN to MFN in the batch's page tables; the identity where the domain has no machine frames."""
 
 
-@attrs.frozen
+@frozen
 class DeviceSection:
     """One device section: ``description`` is the source's own description of the fields (vmdesc), or None."""
 
@@ -256,7 +255,7 @@ class Devices(Protocol):
         """Append one section."""
 
 
-@attrs.frozen
+@frozen
 class TscContext:
     """Xen's TSC state: ``mode`` 0 default, 1 always emulate, 2 never; ``khz``; ``nsec`` elapsed; ``incarnation``."""
 
@@ -277,7 +276,7 @@ class Clock(Protocol):
         """Take the TSC state."""
 
 
-@attrs.frozen
+@frozen
 class ForeignPart:
     """A run of octets of the source format that no other state holds; ``format`` is the scheme it came from."""
 

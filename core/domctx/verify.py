@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
 from domctx.api import Coverage, Domain, Format, Images, Machine, Source, StateKey
 from domctx.context import HandlerContext, Operation
 from domctx.errors import DomctxError, PluginError
@@ -20,11 +18,12 @@ from domctx.registry import BoundType, Registry
 from domctx.save import save
 from domctx.sinks import CountingSink
 from domctx.sources import RangeSource
+from domctx.values import frozen
 from domctx.walk import Walk
 from domctx.wire import Header, record_name
 
 
-@attrs.frozen
+@frozen
 class Report:
     """What a verification found: nothing in ``problems`` means that the file is good."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U32, U64, layout
+from domctx.values import frozen
 
 POSTED_TAIL: Final = 4
 """Zero octets that the posted saver wrote behind the body: sizeof() of the C structure on x86-64 is 24, not 20."""
@@ -23,7 +22,7 @@ class TscMode(enum.IntEnum):
 
 
 @layout(source="formats/xen.md 2.2: TSC_INFO")
-@attrs.frozen
+@frozen
 class TscInfo:
     """The body of a TSC_INFO record: 20 octets."""
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-import attrs
-
 from domctx.schema import U8, U16, U32, Array, Blob, Bytes, Nested, Reserved, layout
+from domctx.values import frozen
 from domctx_x86.registers import ExecutionContext as ExecutionContext
 
 XEN_2004_I386: Final = "xen-2004-i386"
@@ -40,7 +39,7 @@ HYPERVISOR_VIRT_START: Final = 0xFC00_0000
 
 
 @layout(source="formats/xen.md 1.4: trap_info_t")
-@attrs.frozen
+@frozen
 class TrapInfo:
     """One entry of the virtual IDT."""
 
@@ -51,7 +50,7 @@ class TrapInfo:
 
 
 @layout(source="formats/xen.md 1.4: full_execution_context_t, i386")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FullExecutionContext:
     """All that Xen of 2004 keeps of a vCPU: 2516 octets.
 
@@ -80,7 +79,7 @@ class FullExecutionContext:
     failsafe_callback_eip: Annotated[int, U32("the failsafe callback", unit="offset in CS")]
 
 
-@attrs.frozen
+@frozen
 class Abi:
     """One kind of vCPU context: its code in records, its name in states, and the room and class of its layout."""
 
@@ -119,7 +118,7 @@ def abi_named(name: str) -> Abi | None:
 
 
 @layout(source="DESIGN.md section 4: CPU")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CpuBody:
     """The body of a CPU record; its instance is the vCPU id."""
 
@@ -129,7 +128,7 @@ class CpuBody:
 
 
 @layout(source="formats/xen.md 4.2: the vCPU records beside X86_PV_VCPU_BASIC")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PartBody:
     """The body of a CPU_EXTENDED, CPU_XSAVE or CPU_MSRS record; its instance is the vCPU id."""
 

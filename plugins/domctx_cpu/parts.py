@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
-
 from domctx.api import (
     JSON,
     Context,
@@ -22,6 +20,7 @@ from domctx.api import (
 )
 from domctx.errors import RecordError
 from domctx.schema import octet_differences, plain_differences, size_of
+from domctx.values import frozen
 from domctx.wire import record_name, record_size
 from domctx_cpu.layout import PartBody
 from domctx_cpu.states import VcpuParts
@@ -58,7 +57,7 @@ def new_state(machine: Machine) -> StoredVcpuParts:
     return StoredVcpuParts()
 
 
-@attrs.frozen
+@frozen
 class _Part:
     """One kind of part: how it is shown and compared."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout
+from domctx.values import frozen
 from domctx_cpu.layout import XEN_X86_32 as XEN_X86_32, XEN_X86_64 as XEN_X86_64
 from domctx_x86.fxsave import Fxsave
 
@@ -19,7 +18,7 @@ IN_KERNEL: Final = 1 << 2
 
 
 @layout(source="formats/xen.md 4.6: trap_info, 64-bit")
-@attrs.frozen
+@frozen
 class TrapInfo64:
     """One entry of the virtual IDT."""
 
@@ -31,7 +30,7 @@ class TrapInfo64:
 
 
 @layout(source="formats/xen.md 4.6: trap_info, 32-bit")
-@attrs.frozen
+@frozen
 class TrapInfo32:
     """One entry of the virtual IDT."""
 
@@ -42,7 +41,7 @@ class TrapInfo32:
 
 
 @layout(source="formats/xen.md 4.6: user_regs, 64-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UserRegs64:
     """The general registers and segment selectors: 200 octets."""
 
@@ -83,7 +82,7 @@ class UserRegs64:
 
 
 @layout(source="formats/xen.md 4.6: user_regs, 32-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UserRegs32:
     """The general registers and segment selectors: 68 octets."""
 
@@ -115,7 +114,7 @@ class UserRegs32:
 
 
 @layout(source="formats/xen.md 4.6: vcpu_guest_context, 64-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuGuestContext64:
     """All that libxc keeps of a 64-bit vCPU in its basic record: 5168 octets.
 
@@ -148,7 +147,7 @@ class VcpuGuestContext64:
 
 
 @layout(source="formats/xen.md 4.6: vcpu_guest_context, 32-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuGuestContext32:
     """All that libxc keeps of a 32-bit vCPU in its basic record: 2800 octets.
 
@@ -179,7 +178,7 @@ class VcpuGuestContext32:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_VCPU_EXTENDED; xen/include/public/domctl.h: ext_vcpucontext")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExtVcpuContext:
     """How 32-bit code of a 64-bit vCPU enters its kernel, and its machine-check capabilities: 64 octets."""
 
@@ -199,7 +198,7 @@ class ExtVcpuContext:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_VCPU_MSRS")
-@attrs.frozen
+@frozen
 class Msr:
     """One model-specific register."""
 
@@ -209,7 +208,7 @@ class Msr:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_VCPU_XSAVE")
-@attrs.frozen
+@frozen
 class XsaveHead:
     """What stands before the XSAVE area of a vCPU."""
 

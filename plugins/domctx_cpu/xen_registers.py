@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-import attrs
-
 from domctx.api import Domain, Target
 from domctx.schema import decode, size_of
 from domctx.states import VCPUS, VcpuContext
+from domctx.values import frozen
 from domctx_cpu.contexts import decode_context
 from domctx_cpu.layout import XEN_2004_I386, FullExecutionContext
 from domctx_cpu.states import CPU_MSRS, CPU_XSAVE
@@ -55,7 +54,7 @@ FLAT_USER_CS32: Final = 0xE023
 TSC_AUX: Final = 0xC000_0103
 
 
-@attrs.frozen
+@frozen
 class Beside:
     """What a source keeps of a vCPU beside its context: the bodies of CPU_XSAVE and CPU_MSRS, or nothing."""
 

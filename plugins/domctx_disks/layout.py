@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-import attrs
-
 from domctx.schema import Cbor, layout
+from domctx.values import frozen
 
 NAME: Final = "DISKS"
 
 
 @layout(source="domctx, docs: record DISKS")
-@attrs.frozen
+@frozen
 class DisksBody:
     """Body of DISKS.
 

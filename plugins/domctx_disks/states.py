@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import attrs
-
 from domctx.api import StateKey
+from domctx.values import frozen
 
 
-@attrs.frozen
+@frozen
 class DiskFile:
     """One file of a disk; ``size`` in octets and ``mtime`` in nanoseconds since 1970, None where it is no plain file.
 
@@ -21,7 +20,7 @@ class DiskFile:
     mtime: int | None = None
 
 
-@attrs.frozen
+@frozen
 class Disk:
     """A disk that the guest may write to: ``name`` as the hypervisor has it, ``format`` of its first file.
 
@@ -36,7 +35,7 @@ class Disk:
     overlay: DiskFile | None = None
 
 
-@attrs.frozen
+@frozen
 class DisksContext:
     """The disks; ``moved_on`` where the guest went on after the save, and wrote to the very files that are noted."""
 

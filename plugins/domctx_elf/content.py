@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import StreamError, UnsupportedError
 from domctx.files import RandomFile
 from domctx.schema import decode, dtype, size_of
+from domctx.values import frozen
 from domctx_elf.headers import SHAPE32, SHAPE64, Shape
 from domctx_elf.layout import (
     CLASS32,
@@ -38,7 +38,7 @@ PHYSICAL: Final = 1 << 52
 RANGES: Final = {"offset": LIMIT, "filesz": LIMIT, "paddr": PHYSICAL, "memsz": PHYSICAL}
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Content:
     """A core's headers: ``segments`` and ``sections`` are arrays of the structs of its class."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout
+from domctx.values import frozen
 from domctx_elf.names import MAGIC as MAGIC, RAW as RAW, SCHEME as SCHEME
 
 CLASS32, CLASS64 = 1, 2
@@ -33,7 +32,7 @@ CORE_NAME, QEMU_NAME, VMCOREINFO_NAME = b"CORE", b"QEMU", b"VMCOREINFO"
 
 
 @layout(source="System V ABI: Elf64_Ehdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Header64:
     """The file header of 64-bit files."""
 
@@ -58,7 +57,7 @@ class Header64:
 
 
 @layout(source="System V ABI: Elf32_Ehdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Header32:
     """The file header of 32-bit files."""
 
@@ -83,7 +82,7 @@ class Header32:
 
 
 @layout(source="System V ABI: Elf64_Phdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Segment64:
     """A program header of 64-bit files."""
 
@@ -98,7 +97,7 @@ class Segment64:
 
 
 @layout(source="System V ABI: Elf32_Phdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Segment32:
     """A program header of 32-bit files."""
 
@@ -113,7 +112,7 @@ class Segment32:
 
 
 @layout(source="System V ABI: Elf64_Shdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Section64:
     """A section header of 64-bit files."""
 
@@ -130,7 +129,7 @@ class Section64:
 
 
 @layout(source="System V ABI: Elf32_Shdr")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Section32:
     """A section header of 32-bit files."""
 
@@ -147,7 +146,7 @@ class Section32:
 
 
 @layout(source="System V ABI: Elf64_Nhdr")
-@attrs.frozen
+@frozen
 class NoteHead:
     """A note's head; name and contents follow, each padded to 4 octets."""
 
@@ -157,7 +156,7 @@ class NoteHead:
 
 
 @layout(source="formats/qemu.md 6.1: x86_64 prstatus")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Prstatus64:
     """NT_PRSTATUS of 64-bit Linux: 336 octets."""
 
@@ -169,7 +168,7 @@ class Prstatus64:
 
 
 @layout(source="formats/qemu.md 6.1: i386 prstatus")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Prstatus32:
     """NT_PRSTATUS of 32-bit Linux: 144 octets."""
 
@@ -191,7 +190,7 @@ PRSTATUS32: Final = (
 
 
 @layout(source="formats/qemu.md 6.1: a segment of QEMU's note")
-@attrs.frozen
+@frozen
 class QemuSegment:
     """A segment register, GDT or IDT: 24 octets."""
 
@@ -203,7 +202,7 @@ class QemuSegment:
 
 
 @layout(source="formats/qemu.md 6.1: QEMU note")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QemuCpu:
     """The contents of a note QEMU: 440 octets; older versions lack ``kernel_gs_base``."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +12,7 @@ from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.files import RandomFile
 from domctx.states import PageBatch, PageKind
+from domctx.values import frozen
 from domctx_memory.pages import check_range
 
 PAGE_SHIFT: Final = 12
@@ -20,7 +20,7 @@ PAGE: Final = 1 << PAGE_SHIFT
 MAX_BLOCKS: Final = 1 << 16
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Runs:
     """Runs of one block, ascending, without overlaps: i64 arrays of octets.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import Machine
 from domctx.states import Memory, PageKind
+from domctx.values import frozen
 from domctx_memory.address import AddressMap, Extent
 
 FIRMWARE: Final = "pc.bios"
@@ -29,7 +29,7 @@ class TellsKinds(Protocol):
         """PageKind of each of ``count`` pages of ``block`` from ``first`` on."""
 
 
-@attrs.frozen
+@frozen
 class Load:
     """Consecutive octets of guest-physical memory, those of one RAM block."""
 

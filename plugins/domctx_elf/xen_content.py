@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import StreamError, UnsupportedError
 from domctx.files import RandomFile
 from domctx.schema import decode, size_of
+from domctx.values import frozen
 from domctx_cpu.xen_layout import VcpuGuestContext32, VcpuGuestContext64
 from domctx_elf import xen_layout as xl
 from domctx_elf.content import PHYSICAL, Content
@@ -29,7 +29,7 @@ WIDTHS: Final = {size_of(VcpuGuestContext64): 8, size_of(VcpuGuestContext32): 4}
 """Octets of a guest's word by those of a context."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class XenCore:
     """``contexts`` as the file has them; page ``i`` of those at ``pages`` is PFN ``pfns[i]``, in frame ``mfns[i]``.
 

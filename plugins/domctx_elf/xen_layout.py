@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U64, Bytes, layout
+from domctx.values import frozen
 
 NOTES, PRSTATUS, SHARED_INFO = ".note.Xen", ".xen_prstatus", ".xen_shared_info"
 PAGES, P2M, PFN = ".xen_pages", ".xen_p2m", ".xen_pfn"
@@ -21,7 +20,7 @@ NO_PAGE: Final = (1 << 64) - 1
 
 
 @layout(source="formats/xen.md 7: HEADER")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XenHeader:
     """The contents of the note HEADER: 32 octets."""
 
@@ -32,7 +31,7 @@ class XenHeader:
 
 
 @layout(source="formats/xen.md 7: XEN_VERSION")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XenVersion:
     """The contents of the note XEN_VERSION: 1280 octets."""
 

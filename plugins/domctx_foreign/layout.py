@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from domctx.schema import U64, Blob, Text, layout
+from domctx.values import frozen
 
 
 @layout(source="DESIGN.md section 4: FOREIGN_HEAD, FOREIGN_TAIL")
-@attrs.frozen
+@frozen
 class ForeignBody:
     """One part of a source format that no other record holds."""
 

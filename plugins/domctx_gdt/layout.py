@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U32, U64, Array, Reserved, layout
+from domctx.values import frozen
 
 MAX_FRAMES: Final = 16
 """Frames of a GDT of 8192 entries, the largest that the processor knows."""
 
 
 @layout(source="DESIGN.md section 4: GDT")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GdtBody:
     """The body of a GDT record; its instance is the vCPU id.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U32, U64, Nested, layout
+from domctx.values import frozen
 from domctx_x86.fxsave import Fxsave
 
 FPU_INITIALISED: Final = 1 << 0
@@ -14,7 +13,7 @@ FPU_INITIALISED: Final = 1 << 0
 
 
 @layout(source="formats/xen.md 3.3: hvm_hw_cpu")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CpuHead:
     """What both forms begin with: 1000 octets. Bits 0-7 of ``*_arbytes`` are the access octet, 8-11 AVL, L, D/B, G."""
 
@@ -96,7 +95,7 @@ class CpuHead:
 
 
 @layout(source="formats/xen.md 3.3: hvm_hw_cpu, 1032 octets")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Cpu(CpuHead):
     """A vCPU as Xen has it since 4.7; from 3.4 to 4.6 without ``flags`` and ``pad0``."""
 
@@ -109,7 +108,7 @@ class Cpu(CpuHead):
 
 
 @layout(source="formats/xen.md 3.3: compat form, 1016 octets")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CpuCompat(CpuHead):
     """A vCPU as Xen had it before 3.4."""
 

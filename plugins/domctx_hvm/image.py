@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import attrs
-
 from domctx.errors import RecordError, UnsupportedError
 from domctx.schema import decode, encode, size_of
+from domctx.values import frozen
 from domctx_hvm.layout import END, FILE_MAGIC, FILE_VERSION, HEADER, MAX_ENTRIES, Descriptor, Header
 
 HEAD: Final = size_of(Descriptor)
 
 
-@attrs.frozen
+@frozen
 class Entry:
     """One entry: ``offset`` is that of its descriptor in the image."""
 
@@ -24,7 +23,7 @@ class Entry:
     offset: int = 0
 
 
-@attrs.frozen
+@frozen
 class HvmImage:
     """An image taken apart: every entry, HEADER and END among them, and what stands behind END, which Xen ignores."""
 

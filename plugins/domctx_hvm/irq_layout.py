@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U32, U64, Array, Bytes, layout
+from domctx.values import frozen
 
 APIC_ENABLED: Final = 1 << 11
 APIC_EXTENDED: Final = 1 << 10
@@ -16,7 +15,7 @@ APIC_EXTENDED: Final = 1 << 10
 
 
 @layout(source="formats/xen.md 3.2: PIC")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pic:
     """One 8259: instance 0 is the master, 1 the slave."""
 
@@ -31,7 +30,7 @@ class Pic:
 
 
 @layout(source="formats/xen.md 3.2: IOAPIC, redirtbl")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Redirection:
     """Where one pin of the I/O APIC leads."""
 
@@ -43,7 +42,7 @@ class Redirection:
 
 
 @layout(source="formats/xen.md 3.2: IOAPIC")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ioapic:
     """The I/O APIC."""
 
@@ -54,7 +53,7 @@ class Ioapic:
 
 
 @layout(source="formats/xen.md 3.2: LAPIC")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lapic:
     """What of a local APIC is not in its registers; without the last eight octets up to Xen 4.17 at least."""
 
@@ -67,7 +66,7 @@ class Lapic:
 
 
 @layout(source="formats/xen.md 3.2: LAPIC_REGS; Intel SDM volume 3, 11.4.1")
-@attrs.frozen
+@frozen
 class LapicRegister:
     """A register of 32 bits in its 16 octets."""
 
@@ -76,7 +75,7 @@ class LapicRegister:
 
 
 @layout(source="formats/xen.md 3.2: LAPIC_REGS")
-@attrs.frozen
+@frozen
 class LapicRegs:
     """The registers of a local APIC as they stand in its page, the first 1024 octets of it."""
 
@@ -121,7 +120,7 @@ LAPIC_NAMES: Final[Mapping[int, str]] = MappingProxyType(
 
 
 @layout(source="formats/xen.md 3.2: PCI_IRQ")
-@attrs.frozen
+@frozen
 class PciIrq:
     """The interrupt wires of the PCI bus."""
 
@@ -129,7 +128,7 @@ class PciIrq:
 
 
 @layout(source="formats/xen.md 3.2: ISA_IRQ")
-@attrs.frozen
+@frozen
 class IsaIrq:
     """The interrupt wires of the ISA bus."""
 
@@ -137,7 +136,7 @@ class IsaIrq:
 
 
 @layout(source="formats/xen.md 3.2: PCI_LINK")
-@attrs.frozen
+@frozen
 class PciLink:
     """The router of PCI interrupts to ISA's."""
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U16, U32, U64, Blob, Reserved, layout
+from domctx.values import frozen
 
 MAX_IMAGE: Final = 4 << 20
 """Octets of the largest HVM save image: some 6 KiB for each vCPU, of which there are 128 at most."""
@@ -53,7 +52,7 @@ PARAM_NAMES: Final[Mapping[int, str]] = MappingProxyType(
 
 
 @layout(source="formats/xen.md 3.1: descriptor")
-@attrs.frozen
+@frozen
 class Descriptor:
     """The head of an entry; its body follows at once."""
 
@@ -63,7 +62,7 @@ class Descriptor:
 
 
 @layout(source="formats/xen.md 3.1: HEADER")
-@attrs.frozen
+@frozen
 class Header:
     """The first entry: who saved the image."""
 
@@ -75,7 +74,7 @@ class Header:
 
 
 @layout(source="formats/xen.md 4.2: HVM_PARAMS")
-@attrs.frozen
+@frozen
 class Param:
     """One parameter."""
 
@@ -84,7 +83,7 @@ class Param:
 
 
 @layout(source="formats/xen.md 4.2: HVM_PARAMS")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ParamsBody:
     """The body of an HVM_PARAMS record, as libxc has it."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from domctx.schema import S64, U8, U16, U32, U64, Array, Bytes, layout
+from domctx.values import frozen
 
 
 @layout(source="formats/xen.md 3.2: PIT, channel")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PitChannel:
     """A channel of the 8254."""
 
@@ -29,7 +28,7 @@ class PitChannel:
 
 
 @layout(source="formats/xen.md 3.2: PIT")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pit:
     """The 8254."""
 
@@ -39,7 +38,7 @@ class Pit:
 
 
 @layout(source="formats/xen.md 3.2: RTC")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Rtc:
     """The real-time clock; without ``rtc_offset`` up to Xen 4.6."""
 
@@ -50,7 +49,7 @@ class Rtc:
 
 
 @layout(source="formats/xen.md 3.2: HPET, timer")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HpetTimer:
     """A timer of the HPET."""
 
@@ -61,7 +60,7 @@ class HpetTimer:
 
 
 @layout(source="formats/xen.md 3.2: HPET")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Hpet:
     """The HPET: its registers as they stand in memory, then what they do not show."""
 
@@ -79,7 +78,7 @@ class Hpet:
 
 
 @layout(source="formats/xen.md 3.2: PMTIMER")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pmtimer:
     """ACPI's timer and its event registers."""
 

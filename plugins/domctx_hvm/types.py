@@ -9,10 +9,9 @@ from __future__ import annotations
 import enum
 from typing import Any, Final
 
-import attrs
-
 from domctx.errors import RecordError
 from domctx.schema import decode, encode, size_of
+from domctx.values import frozen
 from domctx_hvm import irq_layout as irq, timer_layout as timer, vcpu_layout as vcpu
 from domctx_hvm.cpu_layout import Cpu, CpuCompat
 from domctx_hvm.image import Entry
@@ -27,7 +26,7 @@ class Length(enum.Enum):
     VARIABLE = "variable"
 
 
-@attrs.frozen
+@frozen
 class EntryType:
     """A type of entry; ``per_vcpu`` says that its instance is a vCPU id."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from domctx.schema import U8, U32, U64, Array, Blob, Bytes, layout
+from domctx.values import frozen
 
 
 @layout(source="formats/xen.md 3.2: MTRR")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mtrr:
     """Memory types."""
 
@@ -22,7 +21,7 @@ class Mtrr:
 
 
 @layout(source="formats/xen.md 3.2: VIRIDIAN_DOMAIN")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ViridianDomain:
     """The domain's part of the Viridian interface."""
 
@@ -33,7 +32,7 @@ class ViridianDomain:
 
 
 @layout(source="formats/xen.md 3.2: VIRIDIAN_VCPU")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ViridianVcpu:
     """A vCPU's part of the Viridian interface; in Xen 4.6 the first eight octets alone."""
 
@@ -47,7 +46,7 @@ class ViridianVcpu:
 
 
 @layout(source="formats/xen.md 3.2: CPU_XSAVE")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CpuXsave:
     """A vCPU's XSAVE area."""
 
@@ -58,7 +57,7 @@ class CpuXsave:
 
 
 @layout(source="formats/xen.md 3.2: VMCE_VCPU")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VmceVcpu:
     """A vCPU's machine-check state; without ``mcg_ext_ctl`` up to Xen 4.6."""
 
@@ -69,7 +68,7 @@ class VmceVcpu:
 
 
 @layout(source="formats/xen.md 3.2: TSC_ADJUST")
-@attrs.frozen
+@frozen
 class TscAdjust:
     """A vCPU's TSC adjustment."""
 
@@ -77,7 +76,7 @@ class TscAdjust:
 
 
 @layout(source="formats/xen.md 3.2: CPU_MSR, entry")
-@attrs.frozen
+@frozen
 class MsrEntry:
     """One model-specific register."""
 
@@ -87,7 +86,7 @@ class MsrEntry:
 
 
 @layout(source="formats/xen.md 3.2: CPU_MSR")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CpuMsr:
     """A vCPU's model-specific registers that have no place elsewhere."""
 

@@ -20,6 +20,7 @@ from domctx.states import (
     PageTablesContext,
     PageType,
 )
+from domctx.values import frozen
 from domctx_cpu.layout import FullExecutionContext
 from domctx_lgr.content import check_context, check_frame_page
 from domctx_lgr.domain import FRAME_LIST_REST, GDT_REST, NAME_REST
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 HELD = (FOREIGN_HEAD, PAGE_TABLES, MEMORY, VCPUS, GDT, SHARED_INFO, FOREIGN_TAIL)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Outgoing:
     """``blocks`` stand before the page types; ``types`` u8[N]."""
 

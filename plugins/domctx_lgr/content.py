@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
 import numpy as np
 
 from domctx.errors import StreamError
 from domctx.schema import decode, offset_of
 from domctx.states import PageKind
+from domctx.values import frozen
 from domctx_cpu.layout import ExecutionContext, FullExecutionContext
 from domctx_lgr.layout import (
     HEADER_SIZE,
@@ -50,7 +50,7 @@ class Places(Protocol):
         """(offset, pages) of each run that lies in one piece, for the pages that are in the file, in order."""
 
 
-@attrs.frozen
+@frozen
 class Contiguous:
     """Every page is there, one behind the other."""
 
@@ -65,7 +65,7 @@ class Contiguous:
         yield self.start + first * PAGE_SIZE, count
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Scattered:
     """``offsets`` i64[N]: where each page stands that was sent last, -1 for one that never was."""
 
@@ -85,7 +85,7 @@ class Scattered:
             yield int(run[0]), len(run)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Content:
     """One record. ``types`` u8[N]; ``end`` the octet behind the record; ``missing`` what a page is that is absent."""
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from domctx.errors import StreamError
 from domctx.states import PageType
+from domctx.values import frozen
 from domctx_lgr.arrays import read_array
 from domctx_lgr.batches import StrayError, look_batches, read_batched
 from domctx_lgr.content import Content, CutError
@@ -42,7 +41,7 @@ STRAY: Final = 6
 """Page types whose first may be a count, read as batches, make no sense."""
 
 
-@attrs.frozen
+@frozen
 class Reading:
     """One way to read a file: as one of ``variants``, which differ in nothing that shows at the beginning."""
 
@@ -75,7 +74,7 @@ def readings(header: Header, *, gzip: bool) -> tuple[Reading, ...]:
     return Reading((A2 if gzip else A1,)), Reading((A0,))
 
 
-@attrs.frozen
+@frozen
 class Weighed:
     """A reading, how much is wrong with the file by it, and the record or the error that it gives."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U32, Bytes, layout
+from domctx.values import frozen
 from domctx_cpu.layout import CONTEXT_SIZE
 from domctx_lgr.names import (
     GZIP_MAGIC as GZIP_MAGIC,
@@ -38,7 +37,7 @@ RESEND_MARKER: Final = 0xFFFF_FFFF
 
 
 @layout(source="formats/xen.md 1.3")
-@attrs.frozen
+@frozen
 class Header:
     """What every variant begins with."""
 
@@ -56,7 +55,7 @@ PAGES: Final = "pages"
 BLOCK_SIZES: Final = ((CONTEXT, CONTEXT_SIZE), (SHARED_INFO, PAGE_SIZE), (FRAME_LIST, PAGE_SIZE))
 
 
-@attrs.frozen
+@frozen
 class Variant:
     """One variant: its name, its signature and the order of its blocks behind the header.
 

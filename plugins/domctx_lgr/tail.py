@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from domctx.states import ForeignPart
+from domctx.values import frozen
 from domctx_foreign import OpenedForeign
 from domctx_lgr.files import Octets
 from domctx_lgr.inflate import GzipFile
@@ -21,7 +20,7 @@ BEHIND_GZIP: Final = "behind the gzip file"
 """The name of parts that stand behind the last member of a gzip file."""
 
 
-@attrs.frozen
+@frozen
 class _Stretch:
     """Octets from ``start`` to the end of a file, and what their parts are called."""
 

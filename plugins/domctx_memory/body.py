@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from domctx import schema
 from domctx.api import Buffer
+from domctx.values import frozen
 from domctx_memory.codec import Frame, Packer, digest_of
 from domctx_memory.gather import Window
 from domctx_memory.layout import (
@@ -25,7 +26,7 @@ from domctx_memory.layout import (
 ZEROS: Final = bytes(FRAME_ALIGN)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Packed:
     """A window as it goes into a record; only the filler is still open."""
 

@@ -6,7 +6,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import numpy as np
 from blake3 import blake3
 from isal import isal_zlib
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from domctx.api import Buffer
 from domctx.errors import RecordError
+from domctx.values import frozen
 from domctx_memory.layout import DIGEST_SIZE, MAX_SHIFT, Codec, FrameEntry, frame_pages
 
 if sys.version_info >= (3, 14):
@@ -31,7 +31,7 @@ PIECE: Final = 32 << 10
 gives so many without putting them together."""
 
 
-@attrs.frozen
+@frozen
 class Frame:
     """One packed frame; ``octets`` are the pages themselves where packing did not make them smaller."""
 

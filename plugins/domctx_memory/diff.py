@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from domctx.api import JSON, Context, Difference, RamBlock
 from domctx.errors import DomainError
 from domctx.states import Memory, PageBatch, PageKind
+from domctx.values import frozen
 from domctx_memory.buffers import Buffers
 from domctx_memory.gather import windows
 from domctx_memory.layout import NAME, record_pages
@@ -93,7 +94,7 @@ def _same_pages(a: PageBatch, b: PageBatch, partners: dict[int, int]) -> bool:
     return (partners[a.block], a.first, a.count) == (b.block, b.first, b.count)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Side:
     """One side of a run: how many pages of each kind, of each type where these differ, and octets of the first."""
 
@@ -117,7 +118,7 @@ def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
     return {name: a.get(name, 0) + b.get(name, 0) for name in dict.fromkeys([*a, *b])}
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Run:
     """Consecutive pages of one block that differ; ``octets`` is the first range that differs in the first of them."""
 

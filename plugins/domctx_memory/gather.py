@@ -12,19 +12,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.errors import PluginError
 from domctx.states import BlockSource, PageBatch, PageKind
+from domctx.values import frozen
 from domctx_memory import pages, scan
 from domctx_memory.buffers import Buffers
 from domctx_memory.layout import record_pages
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Window:
     """The pages of one record. ``batch`` owns its arrays; its pages stand in ``buffer``, to be given back."""
 
@@ -37,7 +37,7 @@ class Window:
         return self
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Extent:
     """The pages of a window that are not read yet; any thread may."""
 
@@ -92,7 +92,7 @@ def _extents(source: BlockSource, blocks: Sequence[RamBlock]) -> Iterator[Extent
         yield Extent(source, blocks, first, min(limit, block.pages - first))
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Piece:
     """Consecutive pages with their kinds in the one form, not yet copied: ``rows`` of ``pages`` are their DATA."""
 

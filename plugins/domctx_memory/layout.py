@@ -23,9 +23,8 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U32, U64, Blob, Bytes, Nested, layout, size_of
+from domctx.values import frozen
 
 NAME: Final = "MEMORY"
 
@@ -64,7 +63,7 @@ class Coding(enum.IntEnum):
 
 
 @layout(source=SOURCE)
-@attrs.frozen
+@frozen
 class MemoryHead:
     """The first 64 octets of a body."""
 
@@ -83,7 +82,7 @@ class MemoryHead:
 
 
 @layout(source=SOURCE)
-@attrs.frozen
+@frozen
 class FrameEntry:
     """One frame, as the frame table tells it."""
 
@@ -93,7 +92,7 @@ class FrameEntry:
 
 
 @layout(source=SOURCE)
-@attrs.frozen
+@frozen
 class MemoryBody:
     """A whole body; handlers read its head and its parts one by one instead."""
 

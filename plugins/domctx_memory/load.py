@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import Context, RecordRun
 from domctx.errors import DomctxError
 from domctx.states import Memory, PageBatch
+from domctx.values import frozen
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
 from domctx_memory.layout import MAX_BODY
@@ -21,7 +21,7 @@ from domctx_memory.page_map import PageMap, check_place, read_map
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Body:
     """A body that was read, and where it stands; its octets stand in ``buffer``, to be given back."""
 
@@ -31,7 +31,7 @@ class _Body:
     buffer: NDArray[np.uint8]
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Unpacked:
     """A record's pages; they stand in ``buffer``, to be given back."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from domctx import schema
 from domctx.api import Buffer, RamBlock
 from domctx.errors import RecordError, UnsupportedError
 from domctx.states import PageBatch, PageKind
+from domctx.values import frozen
 from domctx_memory import pages
 from domctx_memory.codec import digest_of, unpack
 from domctx_memory.layout import (
@@ -39,7 +39,7 @@ U64_LIMIT: Final = 1 << 64
 ENTRIES: Final = schema.dtype(FrameEntry)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class PageMap:
     """What a record says about its pages; their contents stay in the frames.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError, PluginError
 from domctx.states import PageBatch, PageKind, PageType
+from domctx.values import frozen
 from domctx_memory.layout import MAX_SHIFT, MIN_SHIFT
 
 LAST_KIND = max(kind for kind in PageKind if kind is not PageKind.BASE)
@@ -119,7 +119,7 @@ def whole(batch: PageBatch, page_size: int) -> NDArray[np.uint8]:
     return pages
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Part:
     """Some of the pages that are asked for, in one piece; ``place`` says which of them.
 

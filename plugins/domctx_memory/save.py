@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import attrs
 import numpy as np
 
 from domctx.api import Context, RamBlock, RecordWriter
 from domctx.errors import DomainError, UsageError
 from domctx.states import Memory
+from domctx.values import frozen
 from domctx.wire import HEADER, record_size
 from domctx_memory.body import Packed, pack
 from domctx_memory.buffers import Buffers
@@ -60,7 +60,7 @@ def _write(packed: Packed, instance: int, writer: RecordWriter) -> None:
     writer.end()
 
 
-@attrs.frozen
+@frozen
 class _Share:
     """Windows of one block that are of one size: ``number`` of them, each of ``pages`` pages, from ``first`` on."""
 

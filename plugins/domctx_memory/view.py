@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, NoReturn, TypeVar
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.api import Context, IndexedRecord, RamBlock
 from domctx.errors import DomainError, DomctxError
 from domctx.states import PageBatch, PageKind
+from domctx.values import frozen
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
 from domctx_memory.index import Index, Run
@@ -149,7 +149,7 @@ class ImageMemory:
         return _Stored(found, page_map, start, octets).frame
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Stored:
     """Packed frames of one record, which stand in its body from ``start`` on."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from domctx.schema import U8, U32, Cbor, Reserved, layout
+from domctx.values import frozen
 
 CODE: Final = 0x0001_0030
 NAME: Final = "PAGE_TABLES"
@@ -19,7 +20,7 @@ FRAME_RUN: Final = (("first", "<u8"), ("count", "<u4"))
 
 
 @layout(source="domctx, docs: record PAGE_TABLES")
-@attrs.frozen
+@frozen
 class PageTablesBody:
     """Body of PAGE_TABLES.
 

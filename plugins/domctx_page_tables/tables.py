@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from domctx.errors import DomctxError
+from domctx.values import frozen
 from domctx_x86 import PAGE_SHIFT, PTE_PRESENT, Paging
 
 LEVEL_MASK: Final = 7
@@ -19,7 +19,7 @@ Words = NDArray[np.unsignedinteger[Any]]
 """Entries, of the width that the paging has: u32 or u64."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Tables:
     """The tables of one ``level`` among some pages.
 

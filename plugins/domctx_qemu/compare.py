@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from domctx.api import Difference
 from domctx.schema import differences, octet_differences
 from domctx.states import DeviceSection
+from domctx.values import frozen
 from domctx.wire import record_name
 from domctx_qemu.known import description_of
 from domctx_qemu.layout import Description
@@ -23,7 +22,7 @@ Key = tuple[str, int, int]
 """Name, instance, and which of the sections of that name and instance."""
 
 
-@attrs.frozen
+@frozen
 class Place:
     """A section and its position in the stream."""
 

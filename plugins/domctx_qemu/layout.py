@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-import attrs
-
 from domctx.schema import U32, U64, Blob, Cbor, Reserved, Text, layout
+from domctx.values import frozen
 
 MAX_NAME: Final = 255
 """Octets of a section's name: QEMU writes its length as one octet."""
 
 
 @layout(source="DESIGN.md section 4: DEVICE")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeviceBody:
     """One device section; the record's instance is its position in the source's stream."""
 
@@ -27,7 +26,7 @@ class DeviceBody:
 
 
 @layout(source="DESIGN.md section 4: DEVICE")
-@attrs.frozen
+@frozen
 class Description:
     """The source's own description of a section's fields, as it stands behind the state."""
 

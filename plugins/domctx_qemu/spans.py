@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-import attrs
-
 from domctx.api import JSON
+from domctx.values import frozen
 
 MAX_SPANS: Final = 1 << 16
 """Fields that are told apart in one section or struct; what lies behind has no name."""
 
 
-@attrs.frozen
+@frozen
 class Span:
     """One field: where it begins and ends, in octets of the section's state."""
 

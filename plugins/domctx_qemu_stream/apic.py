@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from domctx.schema import S32, S64, U8, U32, Array, layout
+from domctx.values import frozen
 
 
 @layout(source="formats/qemu.md 4: apic, version 3", byte_order="big")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Apic:
     """A local APIC: 181 octets."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import attrs
-
 from domctx.errors import UsageError
+from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.layout import IGNORE_SHARED
@@ -14,7 +13,7 @@ from domctx_qemu_stream.placement import main_blocks
 from domctx_qemu_stream.ram import RamSection
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Beside:
     """The files beside the stream: of shared memory by block, and of channels."""
 

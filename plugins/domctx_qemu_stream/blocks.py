@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import attrs
-
 from domctx.errors import StreamError, UnsupportedError
+from domctx.values import frozen
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.layout import IGNORE_SHARED, MAPPED_RAM, MAX_BLOCKS, MAX_RAM, PAGE_SHIFT, PAGE_SIZE
 
@@ -15,7 +14,7 @@ FLAT: str = "ram"
 """What the one block of a stream without a list is called."""
 
 
-@attrs.frozen
+@frozen
 class MappedPages:
     """Where a mapped-ram file keeps a block: offsets in the file of the bitmap and of page 0."""
 
@@ -24,7 +23,7 @@ class MappedPages:
     pages: int
 
 
-@attrs.frozen
+@frozen
 class WireBlock:
     """A RAM block as the stream lists it; ``address`` is that of its region in its container, where it is told."""
 
@@ -40,7 +39,7 @@ class WireBlock:
         return self.size >> PAGE_SHIFT
 
 
-@attrs.frozen
+@frozen
 class Wire:
     """What decides on the fields of an entry: capabilities of the configuration, and whether postcopy was advised."""
 

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from domctx.errors import StreamError, UnsupportedError
+from domctx.values import frozen
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import (
@@ -25,7 +26,7 @@ PREFIX: Final = "configuration/"
 MAX_CAPABILITIES: Final = 256
 
 
-@attrs.frozen
+@frozen
 class Configuration:
     """What a stream says of itself first; ``octets`` are those of CONFIGURATION, none where there is none."""
 
@@ -80,7 +81,7 @@ def _header(cursor: Cursor) -> bytes:
     return magic + version.to_bytes(4, "big")
 
 
-@attrs.frozen
+@frozen
 class _Found:
     capabilities: tuple[str, ...] = ()
     uuid: str | None = None

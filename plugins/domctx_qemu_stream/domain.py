@@ -6,12 +6,11 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import attrs
-
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import UsageError
 from domctx.files import CutError, in_file
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
+from domctx.values import frozen
 from domctx_foreign import OpenedForeign, StoredForeign
 from domctx_qemu import StoredDevices
 from domctx_qemu_stream import vmdesc
@@ -35,7 +34,7 @@ HYPERVISOR: Final = "qemu"
 CMOS_SIZE: Final = 128
 
 
-@attrs.frozen
+@frozen
 class Given:
     """The files that options name besides the stream."""
 

@@ -9,6 +9,7 @@ import attrs
 
 from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.states import ForeignPart
+from domctx.values import frozen
 from domctx_qemu_stream.configuration import Configuration, read_configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.layout import MAX_SECTIONS, RAM, SCHEME, Element
@@ -21,7 +22,7 @@ NEVER: Final = "the domain never was QEMU's: nothing in it tells of sections tha
 ELSEWHERE: Final = "write its memory and registers as elf:, or keep it as an image"
 
 
-@attrs.frozen
+@frozen
 class Head:
     """A section that names itself: its header, and where it goes on later, what it begins with."""
 
@@ -34,7 +35,7 @@ class Head:
     setup: bytes = b""
 
 
-@attrs.frozen
+@frozen
 class Kept:
     """What is kept of a stream's head."""
 

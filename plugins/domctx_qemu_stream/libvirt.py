@@ -14,6 +14,7 @@ from domctx.errors import StreamError, UnsupportedError
 from domctx.files import in_file
 from domctx.schema import decode
 from domctx.states import ForeignPart
+from domctx.values import frozen
 from domctx_qemu_stream.domain import Given, QemuDomain
 from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED
@@ -38,7 +39,7 @@ NAME: Final = re.compile(rb"<name>([^<]{1,1024})</name>")
 UUID: Final = re.compile(rb"<uuid>([0-9a-fA-F-]{36})</uuid>")
 
 
-@attrs.frozen
+@frozen
 class Image:
     """What stands before the stream; ``xml`` and ``cookie`` without the NUL behind them."""
 

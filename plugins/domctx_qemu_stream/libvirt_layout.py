@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U32, Bytes, layout
+from domctx.values import frozen
 
 HEADER_SIZE: Final = 92
 LAST_VERSION: Final = 2
@@ -20,7 +19,7 @@ METHODS: Final = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd", "sparse")
 
 
 @layout(source="formats/qemu.md 5.1")
-@attrs.frozen
+@frozen
 class Header:
     """The first 92 octets, in the byte order of the host that wrote them."""
 
@@ -34,7 +33,7 @@ class Header:
 
 
 @layout(source="formats/qemu.md 5.1, 5.2: written by a host of the other byte order", byte_order="big")
-@attrs.frozen
+@frozen
 class SwappedHeader:
     """As ``Header``."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageKind
+from domctx.values import frozen
 from domctx_qemu_stream.beside import Beside, is_ignored as is_ignored
 from domctx_qemu_stream.blocks import MappedPages, WireBlock
 from domctx_qemu_stream.files import StreamFile
@@ -27,7 +27,7 @@ BITMAP: Final = 1 << 20
 """Octets of a bitmap that are looked at at once."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Located:
     """Of each block the runs, and what a page is that none of them covers; ``places`` where runs can be read."""
 

@@ -8,11 +8,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError, UsageError
 from domctx.schema import U8, U32, U64, Bytes, decode, layout, size_of
+from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import COMPRESSED_LIMIT, PAGE_SHIFT, PAGE_SIZE
@@ -39,7 +39,7 @@ NONE, ZLIB, ZSTD = 0x00, 0x02, 0x04
 
 
 @layout(source="formats/qemu.md 2.9: the beginning of a channel", byte_order="big")
-@attrs.frozen
+@frozen
 class ChannelHead:
     """The first 64 octets of a channel."""
 
@@ -51,7 +51,7 @@ class ChannelHead:
 
 
 @layout(source="formats/qemu.md 2.9: a packet", byte_order="big")
-@attrs.frozen
+@frozen
 class Packet:
     """The head of a packet: 1344 octets; its pages follow where it has any with contents."""
 
@@ -72,7 +72,7 @@ HEAD_SIZE: Final = size_of(ChannelHead)
 PACKET_SIZE: Final = size_of(Packet)
 
 
-@attrs.frozen(eq=False, order=False)
+@frozen(eq=False)
 class Pages:
     """Pages of one block: where in it, and where their contents begin; ``place`` FILL for zeros."""
 

@@ -6,9 +6,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import attrs
-
 from domctx.states import ForeignPart
+from domctx.values import frozen
 from domctx_foreign import OpenedForeign
 from domctx_qemu_stream import ends, plain
 from domctx_qemu_stream.files import StreamFile
@@ -65,7 +64,7 @@ def _addresses(elements: Elements) -> bytes:
     return b"".join(block.address.to_bytes(8, "big") for block in blocks if block.address is not None)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Piece:
     """A part of the tail: its name, and its octets, or where each stretch of it begins and ends in the file."""
 

@@ -10,10 +10,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-import attrs
-
 from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageBatch
+from domctx.values import frozen
 from domctx_qemu_stream import ends
 from domctx_qemu_stream.arriving import ArrivingFile
 from domctx_qemu_stream.batching import Batching, Piece
@@ -80,7 +79,7 @@ class PassingRam(RamSection):
         raise UnsupportedError("a stream that passes has no packed pages", offset=offset)
 
 
-@attrs.frozen
+@frozen
 class Began:
     """A section that goes on."""
 

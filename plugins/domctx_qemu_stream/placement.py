@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-import attrs
-
 from domctx.api import Placement, RamBlock
+from domctx.values import frozen
 from domctx_qemu_stream.blocks import FLAT, WireBlock
 
 HIGH: Final = 0x1_0000_0000
@@ -36,7 +35,7 @@ OLD_BIOS: Final = 0x2_0000
 PC_VERSION: Final = re.compile(r"pc(?:-i440fx)?-([0-9]+)\.([0-9]+)")
 
 
-@attrs.frozen
+@frozen
 class Board:
     """A kind of machine: its name, and whether a large memory is split where a gigabyte ends."""
 

@@ -9,9 +9,8 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-import attrs
-
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_qemu_stream.configuration import PREFIX, Configuration
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.layout import IGNORE_SHARED, MAPPED_RAM, Command, Element
@@ -63,7 +62,7 @@ def _listed(names: Sequence[str]) -> bytes:
     return _subsection(CAPABILITIES) + len(names).to_bytes(4, "big") + texts if names else b""
 
 
-@attrs.frozen
+@frozen
 class Commands:
     """The commands that are written again, and the names of those that are not."""
 

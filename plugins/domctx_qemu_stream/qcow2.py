@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import StreamError, UnsupportedError, UsageError
 from domctx.files import open_spool, put
 from domctx.publish import refused
+from domctx.values import frozen
 from domctx_qemu_stream.cursor import Cursor
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import MAGIC as STREAM_MAGIC, QCOW2_MAGIC
@@ -43,7 +43,7 @@ UNDERSTOOD: Final = 0b11011
 """Of the features that a reader must know: dirty, corrupt, another compression, extended L2."""
 
 
-@attrs.frozen
+@frozen
 class Geometry:
     """What a header tells of an image."""
 
@@ -68,7 +68,7 @@ class Geometry:
         return -(-disk_size // (self.cluster * self.per_l2))
 
 
-@attrs.frozen
+@frozen
 class Snapshot:
     """One entry of the table of snapshots; ``state_size`` 0 for a snapshot of the disk alone."""
 

@@ -10,6 +10,7 @@ import attrs
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
 from domctx.files import CutError
+from domctx.values import frozen
 from domctx_qemu_stream import ends, vmdesc
 from domctx_qemu_stream.blocks import Wire
 from domctx_qemu_stream.configuration import Configuration
@@ -36,7 +37,7 @@ BLOCK: Final = "block"
 NAMED: Final = (Element.SECTION_START, Element.SECTION_FULL)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Section:
     """A section that named itself, and where its state stands in the file."""
 
@@ -50,7 +51,7 @@ class Section:
     description: Mapping[str, Any] | None = None
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Parts:
     """What the parts of a section hold that is not RAM: where each begins and ends in the file, by turns."""
 

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
 from domctx.errors import StreamError
 from domctx.schema import is_plain
+from domctx.values import frozen
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import MAX_SECTION, MAX_VMDESC, PAGE_SIZE, Element
 
@@ -23,7 +22,7 @@ MAX_DEPTH: Final = 64
 """How deep the text may nest."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class VmDescription:
     """``offset`` is where EOF stands, ``text`` what follows the length; ``devices`` in stream order."""
 

@@ -10,6 +10,7 @@ import attrs
 from domctx.api import RamBlock
 from domctx.errors import DomainError
 from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
+from domctx.values import frozen
 from domctx_qemu_stream.compose import Composer
 from domctx_qmp.written import WrittenRam
 
@@ -28,7 +29,7 @@ class Stream(Protocol):
         """The composer; QEMU begins to load when it is first asked for."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class ArrivingMemory:
     """MEMORY whose pages go on at once; they cannot be read again."""
 

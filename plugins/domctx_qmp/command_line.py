@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import attrs
-
 from domctx.errors import UsageError
+from domctx.values import frozen
 
 LIMIT: Final = 1 << 18
 """Octets of a command line."""
@@ -40,7 +39,7 @@ CHARDEV: Final = re.compile(r"(?:^|,)chardev=([^,]+)|^([^,=]+)(?:,|$)")
 IDENTITY: Final = re.compile(r"(?:^|,)id=([^,]+)")
 
 
-@attrs.frozen
+@frozen
 class Argument:
     """An option with what follows it, or (``name`` "") a disk image that stands alone."""
 

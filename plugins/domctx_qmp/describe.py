@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import attrs
-
 from domctx.api import Machine, RamBlock
+from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, place
 from domctx_qmp.command_line import taken
@@ -30,7 +29,7 @@ REGION: Final = re.compile(
 """A line of it about memory: address, and where in which region it begins."""
 
 
-@attrs.frozen
+@frozen
 class Region:
     """A stretch of guest-physical memory: where it stands, and where it begins in the named region, in octets."""
 
@@ -39,7 +38,7 @@ class Region:
     offset: int
 
 
-@attrs.frozen
+@frozen
 class ToldBoard(Board):
     """A board of which QEMU told how much of its RAM stands from address 0 on."""
 

@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
-import attrs
-
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import DomainError
 from domctx.states import (
@@ -20,6 +18,7 @@ from domctx.states import (
     ForeignPart,
     PageBatch,
 )
+from domctx.values import frozen
 from domctx_disks import DISKS, DisksContext
 from domctx_memory.sources import in_batches
 from domctx_qmp.describe import machine_of
@@ -144,7 +143,7 @@ class LiveDomain:
         return disks.context if disks is not None else None
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class LiveMemory:
     """MEMORY of a live machine; its pages pass once."""
 
@@ -172,7 +171,7 @@ class LiveMemory:
         raise DomainError("a live QEMU takes pages only while it is loaded", file=self._domain.location)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class LiveDevices:
     """DEVICES of a live machine: once its pages have passed with descriptions, else without.
 
@@ -191,7 +190,7 @@ class LiveDevices:
         raise DomainError("a live QEMU takes devices only while it is loaded", file=self._domain.location)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class LiveDisks:
     """DISKS of a live machine: as they are when its pages have passed."""
 
@@ -207,7 +206,7 @@ class LiveDisks:
         raise DomainError("the disks of a live QEMU are its own")
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class LiveForeign:
     """FOREIGN_HEAD or FOREIGN_TAIL of a live machine."""
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from domctx.api import Machine
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_qemu_stream.domain import HYPERVISOR
 from domctx_qmp.describe import machine_type
 
@@ -22,7 +21,7 @@ ROW: Final = re.compile(r"^ *(\S.*?) +\d+ [KMG]iB +0x([0-9a-f]+) +0x([0-9a-f]+) 
 START_AGAIN: Final = "start QEMU with the command line of the machine that was saved, and -incoming defer"
 
 
-@attrs.frozen
+@frozen
 class LiveBlock:
     """A RAM block of a QEMU: octets in use, and what it can grow to."""
 

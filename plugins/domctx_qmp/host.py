@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import attrs
-
 from domctx.errors import DomctxError
+from domctx.values import frozen
 from domctx_qmp.monitor import Monitor
 
 ROW: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ...([sp]) ([0-9a-f]+) [0-9a-f:]+ ([0-9]+) *(.*)")
@@ -19,7 +18,7 @@ ADDRESS: Final = re.compile(r"is 0x([0-9a-f]+)")
 """In what ``gpa2hva`` prints."""
 
 
-@attrs.frozen
+@frozen
 class Mapped:
     """One mapping of a process; ``path`` as the kernel shows it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     from domctx_qmp.monitor import Monitor
@@ -24,7 +24,7 @@ DEPTH: Final = 16
 """Nodes between a disk's format and its file."""
 
 
-@attrs.frozen
+@frozen
 class LiveDisk:
     """A writable disk as QEMU has it now.
 

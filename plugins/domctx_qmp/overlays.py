@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from domctx.errors import DomainError, DomctxError
+from domctx.values import frozen
 from domctx_qmp.live_disks import LiveDisk
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ NAME_LIMIT: Final = 100
 """Characters of the disk's name that the name of its overlay shows."""
 
 
-@attrs.frozen
+@frozen
 class Overlay:
     """An overlay that is made: its file, and the names of its two block nodes."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 
+from domctx.values import frozen
 from domctx_qmp.monitor import Monitor
 
 KEPT: Final = frozenset(("events", "validate-uuid", "late-block-activate", "auto-converge"))
@@ -21,7 +22,7 @@ PARAMETERS: Final[Mapping[str, object]] = {BANDWIDTH: FASTEST, "tls-creds": ""}
 """What is set for a save; nothing of it leaves the host."""
 
 
-@attrs.frozen
+@frozen
 class Settings:
     """Capabilities and parameters, as the commands take them that set them."""
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import attrs
 
 from domctx.api import RamBlock
+from domctx.values import frozen
 from domctx_qmp.host import Mapped, holding, host_address, mappings, open_mapped
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
@@ -19,7 +20,7 @@ from domctx_qmp.ram_file import RamFile
 OBJECTS: Final = "/objects/"
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class SharedRam:
     """The files by block number; ``whole`` tells that there is one for every block that QEMU may leave out."""
 

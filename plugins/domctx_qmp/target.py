@@ -10,11 +10,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
-import attrs
-
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import DomctxError, UsageError
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
+from domctx.values import frozen
 from domctx_disks import DISKS
 from domctx_foreign import StoredForeign
 from domctx_qemu_stream.compose import Composer
@@ -36,7 +35,7 @@ CONTINUES: Final = ("paused", "prelaunch", "debug", "watchdog", "io-error")
 """Run states that ``cont`` leads out of."""
 
 
-@attrs.frozen
+@frozen
 class Wishes:
     """What options say of a load."""
 

@@ -17,6 +17,7 @@ from domctx.api import RamBlock
 from domctx.errors import DomainError
 from domctx.files import put
 from domctx.states import PageBatch, PageKind
+from domctx.values import frozen
 from domctx_qmp.shared import shared_ram
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ ZEROS: Final = 256
 """Pages of zeros that are written at once."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class WrittenRam:
     """The blocks that can be written, by number."""
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-import attrs
-
 from domctx.schema import S8, U8, U32, U64, Array, Blob, Bytes, Nested, Reserved, layout, size_of
+from domctx.values import frozen
 from domctx_x86.registers import ExecutionContext
 
 PAGE_SIZE: Final = 4096
@@ -41,7 +40,7 @@ WallClockHigh = Annotated[int, U32("the high half of wc_sec", unit="2**32 s")]
 
 
 @layout(source="formats/xen.md 1.6: vcpu_data")
-@attrs.frozen
+@frozen
 class VcpuData2004:
     """What the page of 2004 has for each vCPU, of which there is one."""
 
@@ -51,7 +50,7 @@ class VcpuData2004:
 
 
 @layout(source="formats/xen.md 1.6: net_idx_t")
-@attrs.frozen
+@frozen
 class NetIdx2004:
     """The ring indexes of one network interface."""
 
@@ -64,7 +63,7 @@ class NetIdx2004:
 
 
 @layout(source="formats/xen.md 1.6: shared_info_t")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SharedInfo2004:
     """shared_info of spring 2004: the first 716 octets of the page."""
 
@@ -89,7 +88,7 @@ class SharedInfo2004:
 
 
 @layout(source="formats/xen.md 4.6: vcpu_time_info")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuTimeInfo:
     """Times: system time is system_time + (((tsc - tsc_timestamp) << tsc_shift) * tsc_to_system_mul >> 32)."""
 
@@ -104,7 +103,7 @@ class VcpuTimeInfo:
 
 
 @layout(source="formats/xen.md 4.6: vcpu_info, 32-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuInfo32:
     """What the page has for each vCPU of a 32-bit guest: 64 octets."""
 
@@ -118,7 +117,7 @@ class VcpuInfo32:
 
 
 @layout(source="formats/xen.md 4.6: vcpu_info, 64-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuInfo64:
     """What the page has for each vCPU of a 64-bit guest: 64 octets."""
 
@@ -132,7 +131,7 @@ class VcpuInfo64:
 
 
 @layout(source="xen/include/public/xen.h, arch-arm.h: vcpu_info")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VcpuInfoArm:
     """What the page has for vCPU 0 of an Arm guest: 48 octets; arch_vcpu_info is empty."""
 
@@ -144,7 +143,7 @@ class VcpuInfoArm:
 
 
 @layout(source="formats/xen.md 4.6: arch_shared_info, 32-bit")
-@attrs.frozen
+@frozen
 class Arch32:
     """arch_shared_info of a 32-bit guest: 28 octets."""
 
@@ -158,7 +157,7 @@ class Arch32:
 
 
 @layout(source="formats/xen.md 4.6: arch_shared_info, 64-bit")
-@attrs.frozen
+@frozen
 class Arch64:
     """arch_shared_info of a 64-bit guest: 48 octets."""
 
@@ -171,7 +170,7 @@ class Arch64:
 
 
 @layout(source="formats/xen.md 4.6: shared_info, 32-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SharedInfo32:
     """shared_info of a 32-bit guest: 2344 octets."""
 
@@ -185,7 +184,7 @@ class SharedInfo32:
 
 
 @layout(source="formats/xen.md 4.6: shared_info, 64-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SharedInfo64:
     """shared_info of a 64-bit guest: 3136 octets."""
 
@@ -200,7 +199,7 @@ class SharedInfo64:
 
 
 @layout(source="formats/xen.md 2.2 (size); xen/include/public/xen.h, arch-arm.h: shared_info")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SharedInfoArm:
     """shared_info of an Arm guest, 32-bit or 64-bit: 1088 octets; arch_shared_info is empty."""
 
@@ -213,7 +212,7 @@ class SharedInfoArm:
     wc_sec_hi: WallClockHigh
 
 
-@attrs.frozen
+@frozen
 class Abi:
     """One kind of shared-info page: its code in records, its name in states, the layout at its start.
 
@@ -256,7 +255,7 @@ def abi_named(name: str) -> Abi | None:
 
 
 @layout(source="DESIGN.md section 4: SHARED_INFO_PAGE")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PageBody:
     """The body of a SHARED_INFO_PAGE record: 4104 octets."""
 
@@ -266,7 +265,7 @@ class PageBody:
 
 
 @layout(source="formats/xen.md 2.2: SHARED_INFO")
-@attrs.frozen
+@frozen
 class SharedInfoBody:
     """The body of Xen's own SHARED_INFO record: 4 octets and the structure."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomainError
 from domctx.schema import encode
 from domctx.states import GdtContext, PageTablesContext, PageType, SpecialMapping
+from domctx.values import frozen
 from domctx_cpu.contexts import with_gdt
 from domctx_gdt.frames import check as check_gdt
 from domctx_page_tables import check_frame_list, localise
@@ -30,7 +30,7 @@ _CHUNK: Final = 1024
 _LEVEL: Final = np.uint8(7)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Arrival:
     """All that an image told, and its pages in their new frames: canonical, as they came."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
+from domctx.values import frozen
 from domctx_sim.kernel_image import KernelImage
 
 CPU_KHZ: Final = 1_000_000
@@ -15,7 +14,7 @@ EFLAGS: Final = 1 << 9 | 1 << 1
 """Interrupts enabled, and the bit that is always set."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Order:
     """What is to be built: memory in pages, and what the guest finds in start_info."""
 
@@ -27,7 +26,7 @@ class Order:
     vifs: int = 1
 
 
-@attrs.frozen
+@frozen
 class First:
     """``pages`` are octets by the page where they begin; ``shared_info`` a page; ``context`` in machine frames."""
 

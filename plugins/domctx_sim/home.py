@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 
+from domctx.values import frozen
 from domctx_sim.arrays import Numbers, Pages, Words
 from domctx_sim.dom0 import Dom0
 from domctx_sim.metadata import DomainRecord
 from domctx_sim.platforms import Platform
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Home:
     """A domain that dom0 created and nobody built yet; ``p2m`` u32[N] holds the MFN of every PFN."""
 

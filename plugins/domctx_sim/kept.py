@@ -18,6 +18,7 @@ from domctx.api import StateKey
 from domctx.errors import DomainError
 from domctx.publish import publish, refused
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, ForeignPart
+from domctx.values import frozen
 from domctx_cpu.states import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE
 from domctx_cpu.stored import StoredVcpuParts
 from domctx_foreign.stored import StoredForeign
@@ -30,7 +31,7 @@ _PARTS: Final = (CPU_EXTENDED, CPU_XSAVE, CPU_MSRS)
 _FOREIGN: Final = (FOREIGN_HEAD, FOREIGN_TAIL)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Kept:
     """The states by key; empty ones too."""
 

@@ -15,6 +15,7 @@ import attrs
 
 from domctx.errors import DomainError, DomctxError, RecordError, StreamError
 from domctx.publish import refused
+from domctx.values import frozen
 from domctx_x86 import I386_2LEVEL, PAGE_MASK
 
 SIGNATURES: Final = (b"XenGuest", b"XenoGues")
@@ -25,7 +26,7 @@ _PACK_SLACK: Final = 1 << 16
 """How much larger than its contents a packed image may be."""
 
 
-@attrs.frozen
+@frozen
 class KernelImage:
     """``payload`` is loaded at the linear address ``load_address``, and entered there."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import S32, S64, U32, U64, Bytes, Nested, Text, layout
+from domctx.values import frozen
 from domctx_x86 import I386_2LEVEL
 
 WORDS: Final = 1024
@@ -75,7 +74,7 @@ class DomainState(enum.IntEnum):
 
 
 @layout(source="formats/xen.md 6.3: page_update_request_t, mmu_update_t since 2004")
-@attrs.frozen
+@frozen
 class MmuUpdate:
     """One page-table update: ``*ptr = val``, or what the low two bits of ``ptr`` say."""
 
@@ -84,7 +83,7 @@ class MmuUpdate:
 
 
 @layout(source="formats/xen.md 1.7: start_info_t with the extension of spring 2004")
-@attrs.frozen
+@frozen
 class StartInfo:
     """What a guest finds at the address that ESI holds when it starts; the basic part is the first 288 octets."""
 
@@ -101,7 +100,7 @@ class StartInfo:
 
 
 @layout(source="formats/xen.md 1.7: suspend_record_t")
-@attrs.frozen
+@frozen
 class SuspendRecord:
     """What ESI points to, as a frame number, while a domain is suspended."""
 
@@ -111,7 +110,7 @@ class SuspendRecord:
 
 
 @layout(source="xen/include/hypervisor-ifs/dom0_ops.h at 8babea8308: dom0_createdomain_t")
-@attrs.frozen
+@frozen
 class CreateDomain:
     """DOM0_CREATEDOMAIN, 8."""
 
@@ -121,7 +120,7 @@ class CreateDomain:
 
 
 @layout(source="formats/xen.md 1.8 step 15: dom0_builddomain_t")
-@attrs.frozen
+@frozen
 class BuildDomain:
     """DOM0_BUILDDOMAIN, 13: 2528 octets."""
 
@@ -131,7 +130,7 @@ class BuildDomain:
 
 
 @layout(source="xen/include/hypervisor-ifs/dom0_ops.h at 8babea8308: dom0_getdomaininfo_t")
-@attrs.frozen
+@frozen
 class DomainInfo:
     """DOM0_GETDOMAININFO, 12."""
 
@@ -148,7 +147,7 @@ class DomainInfo:
 
 
 @layout(source="xen/include/hypervisor-ifs/dom0_ops.h at 8babea8308: dom0_getpageframeinfo_t")
-@attrs.frozen
+@frozen
 class PageFrameInfo:
     """DOM0_GETPAGEFRAMEINFO, 18."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from domctx.errors import DomainError
 from domctx.schema import decode, encode, size_of
+from domctx.values import frozen
 from domctx_shared_info.layout import SharedInfo32, SharedInfo64
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.platforms import FOUR_LEVEL, Platform
@@ -23,7 +24,7 @@ Read = Callable[[int], Words]
 """The contents u32[1024] of a page by its PFN."""
 
 
-@attrs.frozen
+@frozen
 class Lists:
     """The pages of the lists: PFNs."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_page_tables import FrameMap
 from domctx_sim import idle
 from domctx_sim.arrays import Numbers, Words
@@ -42,7 +42,7 @@ def machine_p2m(machine: Machine, domain: DomainRecord) -> Words:
     return p2m
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Told:
     """What a guest that suspended itself tells: its P2M, and where it stands; MFNs."""
 

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_sim.kernel_image import KernelImage
 from domctx_sim.lists import Lists, pages_of_lists
 from domctx_sim.platforms import TWO_LEVEL, Platform
@@ -28,7 +27,7 @@ RINGS: Final = 2
 """The pages of the rings of the console and of xenstore, below the stack."""
 
 
-@attrs.frozen
+@frozen
 class Placement:
     """Page numbers of a domain of ``pages`` pages that is mapped from ``base`` on."""
 

@@ -6,10 +6,11 @@ from typing import Final
 
 import attrs
 
+from domctx.values import frozen
 from domctx_x86 import I386_2LEVEL, PAE, X86_64_4LEVEL, Paging
 
 
-@attrs.frozen
+@frozen
 class Platform:
     """One kind of machine.
 

@@ -12,6 +12,7 @@ import attrs
 
 from domctx.errors import RecordError
 from domctx.states import PageType
+from domctx.values import frozen
 from domctx_cpu import rules as rules_2004
 from domctx_cpu.layout import FullExecutionContext
 from domctx_cpu.xen_layout import VcpuGuestContext32, VcpuGuestContext64
@@ -60,7 +61,7 @@ class Processor(Protocol):
         """The context as a machine may run it. Raises RecordError or DomainError where it may not."""
 
 
-@attrs.frozen
+@frozen
 class _Xen2004:
     layout: type[Any] = FullExecutionContext
     register: str = "esi"
@@ -85,7 +86,7 @@ class _Xen2004:
         return rules_2004.sanitise(cpu)
 
 
-@attrs.frozen
+@frozen
 class _XenToday:
     platform: Platform
     layout: type[Any]

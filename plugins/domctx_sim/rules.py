@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_sim.arrays import Mask, Words
 from domctx_sim.frame_table import TABLES, FrameTable, FrameType
 from domctx_sim.layout import PRIVATE_START
@@ -46,7 +46,7 @@ Rule = tuple[Mask, str]
 """What offends, by element, and how a refusal says it."""
 
 
-@attrs.frozen
+@frozen
 class Fault:
     """The first element of an array that offends against a rule."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-import attrs
 import numpy as np
 
 from domctx.schema import U32, U64, Bytes, decode, encode, layout, size_of
+from domctx.values import frozen
 from domctx_sim.arrays import Words
 from domctx_sim.platforms import FOUR_LEVEL, Platform
 
@@ -19,7 +19,7 @@ MAGIC_32: Final = b"xen-3.0-x86_32p"
 
 
 @layout(source="formats/xen.md 4.6: start_info, 64-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StartInfo64:
     """What a 64-bit guest finds at the address that RSI holds when it starts: 1168 octets."""
 
@@ -45,7 +45,7 @@ class StartInfo64:
 
 
 @layout(source="formats/xen.md 4.6: start_info, 32-bit")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StartInfo32:
     """What a 32-bit guest finds at the address that ESI holds when it starts: 1112 octets."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_sim.arrays import Numbers, Words
 from domctx_sim.layout import WORDS
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT
@@ -26,7 +26,7 @@ NR_PFNS_WORD: Final = 74
 """Words of the suspend record (formats/xen.md 1.7)."""
 
 
-@attrs.frozen
+@frozen
 class Reserved:
     """The pages that the builder reserved, in a domain of ``pages`` pages: PFNs."""
 

@@ -23,6 +23,7 @@ from domctx.states import (
     PageTablesContext,
     SharedInfoContext,
 )
+from domctx.values import frozen
 from domctx_clock import StoredClock
 from domctx_cpu import StoredVcpus
 from domctx_cpu.contexts import decode_context
@@ -46,7 +47,7 @@ from domctx_x86 import PAGE_SHIFT, PAGE_SIZE
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Incoming:
     """What records put into the machine under way."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import numpy as np
 
 from domctx.errors import DomainError
 from domctx.schema import encode
 from domctx.states import GdtContext, PageTablesContext, PageType, SpecialMapping, Suspension, VcpuContext
+from domctx.values import frozen
 from domctx_cpu.contexts import without_gdt
 from domctx_page_tables import NO_PFN, FrameMap, canonicalise
 from domctx_sim.arrays import PageTypes, Words
@@ -21,7 +21,7 @@ from domctx_sim.rules import check_gdt_entries
 from domctx_x86 import gdt_frame_count
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class View:
     """The canonical state of a suspended domain."""
 

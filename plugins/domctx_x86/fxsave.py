@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, layout
+from domctx.values import frozen
 
 FXSAVE_SIZE: Final = 512
 """Octets of the image."""
 
 
 @layout(source="Intel SDM volume 1, 10.5.1: ST0/MM0 .. ST7/MM7")
-@attrs.frozen
+@frozen
 class X87Register:
     """A register of the x87 stack, of which the low 64 bits are an MMX register."""
 
@@ -23,7 +22,7 @@ class X87Register:
 
 
 @layout(source="Intel SDM volume 1, 10.5.1: FXSAVE area, 64-bit mode with REX.W")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fxsave:
     """The image, whatever octets it is made of: reserved ones are kept."""
 

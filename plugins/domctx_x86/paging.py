@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
+from domctx.values import frozen
 from domctx_x86.pages import PAGE_SHIFT, PAGE_SIZE
 from domctx_x86.pte import PTE_GLOBAL, PTE_PAT, PTE_PSE
 
 
-@attrs.frozen
+@frozen
 class Paging:
     """The page tables of one kind of paravirtualised guest under one hypervisor.
 

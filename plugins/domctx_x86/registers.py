@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from domctx.schema import U32, layout
+from domctx.values import frozen
 
 
 @layout(source="formats/xen.md 1.4: execution_context_t")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExecutionContext:
     """The general registers, segment selectors, EIP and EFLAGS: 68 octets."""
 

@@ -7,6 +7,8 @@ from typing import Final
 
 import attrs
 
+from domctx.values import frozen
+
 WIDE, NARROW = "x86_64", "i386"
 """``Registers.architecture`` of a vCPU with registers of 64 bits, and of one with registers of 32."""
 
@@ -15,7 +17,7 @@ ATTRIBUTES: Final = 0x00FF_FF00
 """The bits of a segment's flags that are no part of its base: those that ``info registers`` of QEMU prints."""
 
 
-@attrs.frozen
+@frozen
 class Segment:
     """A segment register, or GDT and IDT, of which base and limit count.
 
@@ -29,7 +31,7 @@ class Segment:
     flags: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Registers:
     """A vCPU's registers. What a source does not tell is left out, or empty.
 

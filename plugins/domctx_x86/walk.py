@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-import attrs
-
 from domctx.errors import DomainError
+from domctx.values import frozen
 from domctx_x86.vcpu import Registers, Segment
 
 PE: Final = 1 << 0
@@ -34,7 +33,7 @@ Read = Callable[[int, int], bytes]
 """(guest-physical address, octets): what stands there. Raises DomainError where that is no RAM."""
 
 
-@attrs.frozen
+@frozen
 class Mode:
     """How a vCPU translates: ``shifts`` the lowest bit of a linear address that indexes each level, the top one first;
     ``large`` the levels, by their shift, whose entries may map a page themselves.

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-import attrs
-
 from domctx.schema import U64, Array, Blob, Nested, decode, layout, size_of, to_json
+from domctx.values import frozen
 from domctx_x86.fxsave import Fxsave
 
 COMPONENTS: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
@@ -41,7 +40,7 @@ AVX_SIZE: Final = 256
 
 
 @layout(source="Intel SDM volume 1, 13.4: XSAVE area")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XsaveArea:
     """The fixed 576 octets, and the components behind them."""
 

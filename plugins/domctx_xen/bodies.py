@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
-import attrs
-
 from domctx.api import StateKey
 from domctx.schema import encode
 from domctx.states import CLOCK, GDT, PAGE_TABLES, SHARED_INFO as SHARED_INFO_KEY, VCPUS, GdtContext, PageTablesContext
+from domctx.values import frozen
 from domctx_clock import StoredClock
 from domctx_cpu import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE, VcpuParts
 from domctx_cpu.contexts import join
@@ -57,7 +56,7 @@ BY_VCPU: Final = (VCPU_BASIC, *PARTS)
 """The records about a vCPU."""
 
 
-@attrs.frozen
+@frozen
 class Place:
     """Where a record stands that states hold.
 

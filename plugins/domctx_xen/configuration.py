@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-import attrs
+from domctx.values import frozen
 
 MAX_NAME: Final = 1 << 12
 """Characters of the longest name that is believed."""
 MAX_VCPUS: Final = 1 << 13
 
 
-@attrs.frozen
+@frozen
 class Configuration:
     """``available`` are the vCPUs that the guest may use; ``problem`` is why nothing is known, None where all is."""
 

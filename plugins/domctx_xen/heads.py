@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from domctx.errors import StreamError, UnsupportedError
 from domctx.files import StreamFile
 from domctx.schema import decode, size_of
+from domctx.values import frozen
 from domctx_xen.layout import (
     BIG_ENDIAN,
     BYTE_ORDER,
@@ -37,7 +36,7 @@ MAX_OPTIONAL: Final = 16 << 20
 OTHER_END: Final = "read it on a machine of that byte order"
 
 
-@attrs.frozen
+@frozen
 class Xl:
     """The header of xl: ``octets`` with the optional data, ``config`` within it, ``json`` whether that is JSON."""
 
@@ -46,7 +45,7 @@ class Xl:
     json: bool
 
 
-@attrs.frozen
+@frozen
 class Libxl:
     """The header of a libxl stream, which stands at ``offset``."""
 
@@ -60,7 +59,7 @@ class Libxl:
         return bool(self.options & LEGACY)
 
 
-@attrs.frozen
+@frozen
 class Libxc:
     """The headers of a libxc stream, which stand at ``offset``."""
 
@@ -213,7 +212,7 @@ def _big_endian(what: str, offset: int, options: int) -> UnsupportedError:
     )
 
 
-@attrs.frozen
+@frozen
 class Heads:
     """The headers of a file; ``libxc`` stands behind LIBXC_CONTEXT where there is a libxl layer."""
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
 
-import attrs
-
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, layout, size_of
+from domctx.values import frozen
 
 SCHEME: Final = "xen"
 PAGE_SHIFT: Final = 12
@@ -118,7 +117,7 @@ PAGE_TYPES: Final = (0x0, 0x1, 0x2, 0x3, 0x4, 0x9, 0xA, 0xB, 0xC, BROKEN, XALLOC
 
 
 @layout(source="formats/xen.md 5.1: xl header")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XlHeader:
     """The first 48 octets of a file of xl; ``optional_data_len`` octets follow."""
 
@@ -130,7 +129,7 @@ class XlHeader:
 
 
 @layout(source="formats/xen.md 5.2: libxl stream header", byte_order="big")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LibxlHeader:
     """The first 16 octets of a libxl stream; always big-endian."""
 
@@ -140,7 +139,7 @@ class LibxlHeader:
 
 
 @layout(source="formats/xen.md 4.1: image header", byte_order="big")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageHeader:
     """The first 24 octets of a libxc stream; always big-endian."""
 
@@ -152,7 +151,7 @@ class ImageHeader:
 
 
 @layout(source="formats/xen.md 4.1: domain header")
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DomainHeader:
     """What follows the image header: 16 octets."""
 
@@ -164,7 +163,7 @@ class DomainHeader:
 
 
 @layout(source="formats/xen.md 4.2: record header")
-@attrs.frozen
+@frozen
 class RecordHeader:
     """What begins a record of libxc and of libxl."""
 
@@ -173,7 +172,7 @@ class RecordHeader:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_INFO")
-@attrs.frozen
+@frozen
 class PvInfo:
     """What a paravirtualised guest is; only (4, 3) and (8, 4) are valid."""
 
@@ -183,7 +182,7 @@ class PvInfo:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_P2M_FRAMES")
-@attrs.frozen
+@frozen
 class P2mFrames:
     """The head of the list of the frames that hold the P2M; u64 PFNs follow."""
 
@@ -192,7 +191,7 @@ class P2mFrames:
 
 
 @layout(source="formats/xen.md 4.2: X86_PV_VCPU_BASIC and its likes")
-@attrs.frozen
+@frozen
 class VcpuHead:
     """The head of a record about one vCPU; its octets follow."""
 
@@ -201,7 +200,7 @@ class VcpuHead:
 
 
 @layout(source="formats/xen.md 4.2: X86_TSC_INFO")
-@attrs.frozen
+@frozen
 class TscBody:
     """The whole body."""
 
@@ -213,7 +212,7 @@ class TscBody:
 
 
 @layout(source="formats/xen.md 4.2: HVM_PARAMS, and 4.3: PAGE_DATA")
-@attrs.frozen
+@frozen
 class Counted:
     """The head of HVM_PARAMS and of PAGE_DATA."""
 
@@ -222,7 +221,7 @@ class Counted:
 
 
 @layout(source="formats/xen.md 4.2: X86_CPUID_POLICY")
-@attrs.frozen
+@frozen
 class CpuidLeaf:
     """One entry of the record."""
 
@@ -232,7 +231,7 @@ class CpuidLeaf:
 
 
 @layout(source="formats/xen.md 4.2: X86_MSR_POLICY")
-@attrs.frozen
+@frozen
 class MsrEntry:
     """One entry of the record."""
 
@@ -242,7 +241,7 @@ class MsrEntry:
 
 
 @layout(source="formats/xen.md 5.2: EMULATOR_CONTEXT and EMULATOR_XENSTORE_DATA")
-@attrs.frozen
+@frozen
 class EmulatorHead:
     """The head of both; the emulator's octets follow."""
 

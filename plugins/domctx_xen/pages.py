@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import StreamError
 from domctx.files import StreamFile
 from domctx.schema import size_of
+from domctx.values import frozen
 from domctx_xen.layout import PAGE_SIZE, PAGE_TYPES, PFN_BITS, TYPE_BITS, Counted
 from domctx_xen.runs import Runs, carries, runs_of
 
@@ -31,7 +31,7 @@ KNOWN: Final = np.isin(np.arange(16), PAGE_TYPES)
 KNOWN.flags.writeable = False
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Slice:
     """Words of one record: ``words`` u64 from offset ``at`` on; the octets of their pages from ``data_at`` on.
 
@@ -137,7 +137,7 @@ class PageData:
             self.reserved = place.of(int(np.argmax(odd != 0)))
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Places:
     """From the place of a word among many to its offset in the file."""
 

@@ -15,6 +15,7 @@ import attrs
 
 from domctx.files import StreamFile
 from domctx.states import ForeignPart
+from domctx.values import frozen
 from domctx_foreign import OpenedForeign
 from domctx_xen.bodies import BY_VCPU, Place, body_of, record_of
 from domctx_xen.content import Content, is_held
@@ -61,7 +62,7 @@ def place_named(name: str) -> Place | None:
     return Place(code, int(found[2] or 0), int(found[3]) if found[3] else None)
 
 
-@attrs.frozen
+@frozen
 class Stretch:
     """A part that stands in the file as it is."""
 

@@ -10,6 +10,7 @@ import attrs
 from domctx.api import Domain, StateKey
 from domctx.schema import encode, size_of
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, VCPUS, Foreign, ForeignPart
+from domctx.values import frozen
 from domctx_hvm import HVM_PARAMS as HVM_PARAMS_KEY
 from domctx_xen.bodies import BY_VCPU, PARTS, Place, body_of, record_of
 from domctx_xen.layout import (
@@ -72,7 +73,7 @@ MEMORY: Final = Place(PAGE_DATA)
 _TYPES: Final = {f"{LIBXC}{name}": code for code, name in LIBXC_NAMES.items()}
 
 
-@attrs.frozen
+@frozen
 class Item:
     """One thing to write: ``octets`` as they are, or a ``place`` and what its record has beyond the states."""
 

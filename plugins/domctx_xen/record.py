@@ -5,11 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-import attrs
-
 from domctx.errors import StreamError
 from domctx.files import CutError, StreamFile
 from domctx.schema import decode, size_of
+from domctx.values import frozen
 from domctx_xen.layout import (
     EMPTY,
     EMULATOR_CONTEXT,
@@ -34,7 +33,7 @@ HEAD: Final = size_of(VcpuHead)
 """Octets of the head of a vCPU's record; of those of HVM_PARAMS and of an emulator's record just as many."""
 
 
-@attrs.frozen
+@frozen
 class Element:
     """A record as it stands in the file: ``offset`` that of its header, ``length`` that of its body."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import numpy as np
 
 from domctx.errors import UnsupportedError
+from domctx.values import frozen
 from domctx_xen.layout import BROKEN, PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ STEP: Final = 1 << 20
 NONE: Final = -1
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Columns:
     """Runs: first PFN i64, number of pages i64, offset of the first in the file i64 (0 without octets), type u8."""
 

@@ -12,6 +12,7 @@ from domctx.sinks import BytesSink
 from domctx.sources import BytesSource
 from domctx.states import SharedInfoContext, TscContext
 from domctx.stream import StreamReader, StreamWriter
+from domctx.values import frozen
 from domctx.wire import START_BODY, TYPE_END, TYPE_START, XEN_VERSION, check_version, unpack_start
 from domctx_clock.layout import POSTED_TAIL
 from domctx_clock.records import body_of, tsc_info
@@ -23,7 +24,7 @@ TSC_INFO: Final = 3
 NAMES: Final = {TYPE_START: "START", TYPE_END: "END", SHARED_INFO: "SHARED_INFO", TSC_INFO: "TSC_INFO"}
 
 
-@attrs.frozen
+@frozen
 class Held:
     """What an image holds. ``posted``: its TSC_INFO has the 24 octets of the posted saver."""
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from domctx.schema.cells import Cell, IntegerCell, PackedCell
 from domctx.schema.problems import FieldError
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     from domctx.schema.plan import Plan
@@ -30,7 +29,7 @@ def explain_items(element: Cell, items: Sequence[Any]) -> FieldError | None:
     return next((problem.within(f"[{index}]") for index, problem in problems if problem), None)
 
 
-@attrs.frozen
+@frozen
 class NumbersCell:
     """Integers one behind the other; ``struct`` makes the tuple."""
 
@@ -51,7 +50,7 @@ class NumbersCell:
         return explain_items(self.element, value)
 
 
-@attrs.frozen
+@frozen
 class StructsCell(PackedCell):
     """Structs one behind the other, unpacked in one go."""
 
@@ -84,7 +83,7 @@ class StructsCell(PackedCell):
         return (b"".join(packed),)
 
 
-@attrs.frozen
+@frozen
 class ElementsCell:
     """Anything else one behind the other: octets, text, arrays of arrays."""
 

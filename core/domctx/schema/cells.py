@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
-
 from domctx.schema.markers import Integer
 from domctx.schema.problems import FieldError, number
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     from domctx.schema.plan import Plan
@@ -39,7 +38,7 @@ class Cell(Protocol):
         """Why ``struct`` refused the value; None where it did not."""
 
 
-@attrs.frozen
+@frozen
 class IntegerCell:
     """One integer."""
 
@@ -83,7 +82,7 @@ def octets_of(value: Any) -> bytes:
     return value
 
 
-@attrs.frozen
+@frozen
 class BytesCell(PackedCell):
     """Octets, kept as they are."""
 
@@ -103,7 +102,7 @@ class BytesCell(PackedCell):
         return (value,)
 
 
-@attrs.frozen
+@frozen
 class ReservedCell(BytesCell):
     """Octets that must be zero."""
 
@@ -118,7 +117,7 @@ class ReservedCell(BytesCell):
         return (value,)
 
 
-@attrs.frozen
+@frozen
 class TextCell(PackedCell):
     """Latin-1 text, padded with NULs."""
 
@@ -146,7 +145,7 @@ class TextCell(PackedCell):
             raise FieldError("not latin-1", got=repr(value[error.start])) from error
 
 
-@attrs.frozen
+@frozen
 class NestedCell(PackedCell):
     """A struct, which its own plan packs in its own byte order."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from domctx.schema.markers import Array, Bytes, Integer, Marker, Nested, Reserved, Text
 from domctx.schema.plan import Slot, layout_of
+from domctx.values import frozen
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-@attrs.frozen
+@frozen
 class Field:
     """One field of a layout: ``offset`` and ``size`` in octets; the size of a tail is None."""
 

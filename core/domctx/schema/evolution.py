@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import attrs
-
 from domctx.errors import UsageError
 from domctx.schema.describe import element_of, fields, type_name
 from domctx.schema.markers import Array, Nested
 from domctx.schema.plan import layout_of
 from domctx.schema.problems import join
+from domctx.values import frozen
 
 Description = dict[str, Any]
 """``byte_order``, and ``fields``: each with ``name``, ``type``, ``offset``, ``size`` and ``since``; a struct's with its
@@ -20,7 +19,7 @@ own description as ``struct``."""
 _DEEPEST: Final = 32
 
 
-@attrs.frozen
+@frozen
 class Change:
     """One thing that changed in a layout: the field's path, and what happened to it as the rest of a sentence."""
 

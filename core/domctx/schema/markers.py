@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import attrs
 
+from domctx.values import frozen
+
 
 class Marker:
     """What all markers are."""
@@ -31,7 +33,7 @@ def _names(names: Mapping[int, str] | type[enum.Enum] | None) -> Mapping[int, st
     return {member.value: member.name for member in names}
 
 
-@attrs.frozen
+@frozen
 class Integer(Marker):
     """An integer in the byte order of its class; ``names`` (a mapping or an enum class) names values for ``show``."""
 
@@ -104,7 +106,7 @@ class S64(Integer):
     octets, code, signed = 8, "q", True
 
 
-@attrs.frozen
+@frozen
 class Bytes(Marker):
     """``count`` octets, kept as they are: ``bytes``."""
 
@@ -113,7 +115,7 @@ class Bytes(Marker):
     since: int = attrs.field(default=1, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Text(Marker):
     """Text in ``count`` octets of latin-1, padded with NULs: ``str`` without the padding."""
 
@@ -122,7 +124,7 @@ class Text(Marker):
     since: int = attrs.field(default=1, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Reserved(Marker):
     """``count`` octets that must be zero: ``bytes``, with ``attrs.field(default=bytes(count), init=False)``.
 
@@ -140,7 +142,7 @@ def _element(element: Any) -> Any:
     return element
 
 
-@attrs.frozen
+@frozen
 class Array(Marker):
     """``count`` elements one behind the other: a ``tuple``.
 
@@ -154,7 +156,7 @@ class Array(Marker):
     since: int = attrs.field(default=1, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Nested(Marker):
     """A struct within the struct, in its own byte order; ``layout`` is a layout class of fixed size."""
 
@@ -163,7 +165,7 @@ class Nested(Marker):
     since: int = attrs.field(default=1, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Blob(Marker):
     """All octets up to the end of the body: ``bytes``. Comes last."""
 
@@ -171,7 +173,7 @@ class Blob(Marker):
     since: int = attrs.field(default=1, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Cbor(Marker):
     """One item of canonical CBOR up to the end of the body: dict, list, str, bytes, int, float, bool or None.
 

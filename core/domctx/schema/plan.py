@@ -12,6 +12,7 @@ import attrs
 from domctx.schema.cells import Cell
 from domctx.schema.markers import Marker
 from domctx.schema.problems import FieldError
+from domctx.values import frozen
 
 ATTRIBUTE: Final = "__domctx_layout__"
 FACTORY: Final[type[Any]] = cast("type[Any]", attrs.Factory)
@@ -21,7 +22,7 @@ _set = object.__setattr__
 _new = object.__new__
 
 
-@attrs.frozen
+@frozen
 class Slot:
     """One field as the class declares it."""
 
@@ -31,7 +32,7 @@ class Slot:
     since: int
 
 
-@attrs.frozen
+@frozen
 class Step:
     """One field of fixed size: its cell, where its struct values stand, and its offset in octets."""
 
@@ -43,7 +44,7 @@ class Step:
     size: int
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Plan:
     """How the bodies of one version of a layout are packed."""
 
@@ -106,7 +107,7 @@ def default_of(attribute: attrs.Attribute[Any]) -> Any:
     return default.factory() if isinstance(default, FACTORY) else default
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Layout:
     """What ``layout`` found out about a class."""
 

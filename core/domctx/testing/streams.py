@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
+from domctx.values import frozen
 from domctx.wire import HEADER, Header, pack_header, padding, record_size, unpack_header
 
 
-@attrs.frozen
+@frozen
 class RawRecord:
     """One record as it stands in a stream; ``pad`` None: zeros to a multiple of 8, as it should be."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-import attrs
-
 from domctx.errors import DomctxError, PluginError
 from domctx.testing.harness import Harness
 from domctx.testing.streams import RawRecord, split, spread
+from domctx.values import frozen
 from domctx.wire import record_name
 
 QUOTED = 64
@@ -22,7 +21,7 @@ class BrokenContract(AssertionError):
     """A record type broke a rule of the contract; the message names type, rule and record."""
 
 
-@attrs.frozen
+@frozen
 class Trial:
     """A rule that is being tried."""
 
