@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from domctx.disk import refused
-from domctx.errors import DomctxError, StreamError, UsageError
+from domctx.errors import DomainError, DomctxError, StreamError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ def in_file(name: str) -> Iterator[None]:
 def put(descriptor: int, offset: int, data: Buffer, name: str | Path) -> None:
     """Write all of ``data``, C-contiguous, at ``offset`` of a file; ``name`` is for messages.
 
-    Raises DomainError where the disk refuses.
+    Raises DomainError where the disk refuses, or takes nothing: the memory of a process that has ended does so.
     """
     octets = memoryview(data)
     octets = octets.cast("B") if octets.nbytes else octets
     try:
         while octets.nbytes:
             done = os.pwrite(descriptor, octets, offset)
+            if not done:
+                raise DomainError("nothing can be written there any more", file=str(name), offset=offset)
             octets, offset = octets[done:], offset + done
     except OSError as error:
         raise refused(error, name) from error

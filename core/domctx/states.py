@@ -112,6 +112,16 @@ class SourcedMemory(Memory, Protocol):
         """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource."""
 
 
+class PlacedMemory(Memory, Protocol):
+    """Memory that threads may put pages into; memory that is not one takes them by ``store`` alone."""
+
+    def placer(self) -> Callable[[PageBatch], bool]:
+        """What takes a batch as ``store`` does, from any thread; False: that batch is for ``store``, in its turn.
+
+        Batches that are given to it have no page in common with any batch before them.
+        """
+
+
 @frozen
 class VcpuContext:
     """One vCPU's context: the octets as its source gave them, canonical, GDT fields zero; ``abi`` says whose."""

@@ -1,4 +1,8 @@
-"""MEMORY records become memory: records are read in order, and unpacked by all cores at once."""
+"""MEMORY records become memory: records are read in order, and unpacked by all cores at once.
+
+They are stored in order too; by the thread that unpacked them where the memory can take them so, and they tell of pages
+that stand behind those of all records before them: such a record tells of no page that another one told of.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +20,23 @@ from domctx.values import frozen
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
 from domctx_memory.layout import MAX_BODY
-from domctx_memory.page_map import PageMap, check_place, read_map
+from domctx_memory.page_map import PageMap, check_place, read_map, told_extent
 
 T = TypeVar("T")
 
 
 @frozen(eq=False)
 class _Body:
-    """A body that was read, and where it stands; its octets stand in ``buffer``, to be given back."""
+    """A body that was read, and where it stands; its octets stand in ``buffer``, to be given back.
+
+    ``ahead`` tells that its pages stand behind those of all records before it.
+    """
 
     name: str
     offset: int
     octets: memoryview
     buffer: NDArray[np.uint8]
+    ahead: bool
 
 
 @frozen(eq=False)
@@ -45,15 +53,27 @@ def load(state: Memory, run: RecordRun, context: Context) -> None:
     Raises RecordError or UnsupportedError, naming record and offset, for a record that cannot be.
     """
     buffers = Buffers()
+    place = _placer(state)
 
-    def unpack(page_map: PageMap, octets: memoryview) -> _Unpacked:
+    def unpack(page_map: PageMap, body: _Body) -> _Unpacked | None:
         buffer = buffers.take()
-        return _Unpacked(page_map.batch(unpack_all(page_map, octets, buffer)), buffer)
+        batch = page_map.batch(unpack_all(page_map, body.octets, buffer))
+        if not body.ahead or not place(batch):
+            return _Unpacked(batch, buffer)
+        buffers.give(buffer)
+        return None
 
     for covered, unpacked in _each(run, context, unpack):
-        state.store(unpacked.batch)
-        buffers.give(unpacked.buffer)
+        if unpacked is not None:
+            state.store(unpacked.batch)
+            buffers.give(unpacked.buffer)
         context.progress(covered)
+
+
+def _placer(state: Memory) -> Callable[[PageBatch], bool]:
+    """``PlacedMemory.placer``; of memory that names none, what takes no batch."""
+    placer: Callable[[], Callable[[PageBatch], bool]] | None = getattr(state, "placer", None)
+    return placer() if placer is not None else lambda batch: False
 
 
 def check(run: RecordRun, context: Context) -> None:
@@ -62,7 +82,7 @@ def check(run: RecordRun, context: Context) -> None:
         context.progress(covered)
 
 
-def _each(run: RecordRun, context: Context, act: Callable[[PageMap, memoryview], T]) -> Iterator[tuple[int, T]]:
+def _each(run: RecordRun, context: Context, act: Callable[[PageMap, _Body], T]) -> Iterator[tuple[int, T]]:
     """What ``act`` gives for each record of ``run``, in order, and how many octets of guest memory it covers.
 
     Valid until the next step: the page map stands in a buffer that is used again.
@@ -73,7 +93,7 @@ def _each(run: RecordRun, context: Context, act: Callable[[PageMap, memoryview],
         try:
             page_map = read_map(body.octets, len(body.octets))
             check_place(page_map.head, blocks)
-            return body, page_map.head.count << page_map.head.page_shift, act(page_map, body.octets)
+            return body, page_map.head.count << page_map.head.page_shift, act(page_map, body)
         except DomctxError as error:
             error.at(record=body.name, offset=body.offset)
             raise
@@ -85,11 +105,15 @@ def _each(run: RecordRun, context: Context, act: Callable[[PageMap, memoryview],
 
 def _bodies(run: RecordRun, buffers: Buffers) -> Iterator[_Body]:
     """The bodies of ``run``: copied, for what is read of a record is valid until more is read."""
+    end = (0, 0)
     for record in run:
         octets, buffer = record.rest(), buffers.take()
         view = buffer.data[: len(octets)]
         view[:] = octets
-        yield _Body(record_name(run.record_type.name, record.instance), record.offset, view, buffer)
+        block, first, stop = told_extent(view)
+        ahead = (block, first) >= end
+        end = max(end, (block, stop))
+        yield _Body(record_name(run.record_type.name, record.instance), record.offset, view, buffer, ahead)
 
 
 def unpack_all(page_map: PageMap, octets: memoryview, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -100,7 +124,7 @@ def unpack_all(page_map: PageMap, octets: memoryview, buffer: NDArray[np.uint8])
     return pages
 
 
-def check_all(page_map: PageMap, octets: memoryview) -> None:
+def check_all(page_map: PageMap, body: _Body) -> None:
     """Unpack each frame of a record by itself. Raises RecordError for one that is damaged."""
     for index, (start, end) in enumerate(itertools.pairwise(page_map.starts)):
-        page_map.frame(index, octets[start:end])
+        page_map.frame(index, body.octets[start:end])

@@ -107,6 +107,17 @@ def read_head(octets: Buffer, length: int) -> MemoryHead:
     return head
 
 
+def told_extent(octets: Buffer) -> tuple[int, int, int]:
+    """Block, first page and page behind the last one, as a body's head tells them: nothing is checked.
+
+    What is too short to have a head covers nothing.
+    """
+    if len(octets) < HEAD_SIZE:
+        return 0, 0, 0
+    head = schema.decode(MemoryHead, memoryview(octets)[:HEAD_SIZE])
+    return head.block, head.first, head.first + head.count
+
+
 def map_size(head: MemoryHead) -> int:
     """Octets of the body up to the first frame."""
     return HEAD_SIZE + columns_size(head) + head.filler

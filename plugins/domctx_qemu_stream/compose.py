@@ -5,6 +5,7 @@ loads::
 
     composer = Composer(sink, machine.blocks, head.parts)   # refuses what never was QEMU's; writes nothing yet
     for note in composer.notes: ...                         # what a plain stream leaves out
+    composer.begin()                                        # the header, at the latest when the first of these comes
     composer.pages(batch)                                   # any number, of any blocks and sizes; each page once
     composer.device(section)                                # all sections, in their order
     composer.tail(part)                                     # the parts of FOREIGN_TAIL, in their order
@@ -98,6 +99,16 @@ class Composer:
         """How many device sections stand before the pages: ``device`` must get them before ``pages`` is called."""
         return sum(head.kind is Element.SECTION_FULL for head in self._kept.heads[: self._opening])
 
+    def begin(self) -> None:
+        """The header, and all sections that begin before the first device."""
+        if not self._written:
+            self._sink.write(self._kept.configuration.header + self._configuration)
+            self._written = True
+        heads = self._kept.heads
+        while self._at < self._opening and heads[self._at].kind is Element.SECTION_START:
+            self._start(heads[self._at])
+            self._at += 1
+
     def pages(self, batch: PageBatch) -> None:
         """Write consecutive pages of a block; the arrays are the caller's again afterwards."""
         self._open()
@@ -107,7 +118,7 @@ class Composer:
 
     def device(self, section: DeviceSection) -> None:
         """The next device section; held while a section that is no RAM goes on, else written at once."""
-        self._begin()
+        self.begin()
         if self._at >= self._opening:
             self._open()
             if self._others.pending:
@@ -134,7 +145,7 @@ class Composer:
         """Write everything but EOF and what follows it."""
         if self._settled:
             return
-        self._begin()
+        self.begin()
         self._open()
         self._others.finish()
         self._end()
@@ -153,16 +164,6 @@ class Composer:
             text = plain.describe(self._description, self._dropped)
             self._sink.write(bytes((Element.VMDESCRIPTION,)) + len(text).to_bytes(4, "big") + text)
 
-    def _begin(self) -> None:
-        """The header, and all sections that begin before the first device."""
-        if not self._written:
-            self._sink.write(self._kept.configuration.header + self._configuration)
-            self._written = True
-        heads = self._kept.heads
-        while self._at < self._opening and heads[self._at].kind is Element.SECTION_START:
-            self._start(heads[self._at])
-            self._at += 1
-
     def _start(self, head: Head) -> None:
         if self._ram is not None and head is self._kept.ram:
             self._ram.begin()
@@ -171,7 +172,7 @@ class Composer:
 
     def _open(self) -> None:
         """As far as to where sections go on. Raises DomainError where a device has to come first."""
-        self._begin()
+        self.begin()
         if self._at < self._opening:
             name = self._kept.heads[self._at].name
             raise DomainError(f"section {name!r} stands before the pages in a stream, and did not come before them")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import attrs
 
 from domctx.api import RamBlock
-from domctx.errors import DomainError
+from domctx.errors import DomainError, DomctxError
 from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx.values import frozen
 from domctx_qemu_stream.compose import Composer
@@ -27,6 +27,9 @@ class Stream(Protocol):
     @property
     def composer(self) -> Composer:
         """The composer; QEMU begins to load when it is first asked for."""
+
+    def why(self, error: DomctxError) -> DomctxError:
+        """The error itself, or why QEMU has ended, where that is the reason for it."""
 
 
 @frozen(eq=False)
@@ -51,8 +54,19 @@ class ArrivingMemory:
     def store(self, batch: PageBatch) -> None:
         """Send a batch, or write it. Raises DomainError where it does not fit, or QEMU takes no more."""
         composer = self._stream.composer
-        if not (self._is_qemus_own(batch) or self._stream.written.store(batch)):
+        if not (self._is_qemus_own(batch) or self._write(batch)):
             composer.pages(batch)
+
+    def placer(self) -> Callable[[PageBatch], bool]:
+        """What writes the blocks that need not be sent; QEMU has begun to load then."""
+        _ = self._stream.composer
+        return self._write
+
+    def _write(self, batch: PageBatch) -> bool:
+        try:
+            return self._stream.written.store(batch)
+        except DomainError as error:
+            raise self._stream.why(error) from error
 
     def _is_qemus_own(self, batch: PageBatch) -> bool:
         """Whether the pages are absent, of a block that no guest sees: QEMU makes it when it starts."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from domctx.api import RamBlock
 from domctx.errors import DomctxError
 from domctx.values import frozen
 from domctx_qmp.monitor import Monitor
@@ -57,6 +58,17 @@ def host_address(monitor: Monitor, address: int) -> int | None:
     except DomctxError:
         return None
     return int(found[1], 16) if found is not None else None
+
+
+def block_start(monitor: Monitor, block: RamBlock) -> int | None:
+    """Where QEMU has a block in its own memory; None where it has none, or its places lead to several."""
+    starts = set()
+    for place in block.placements:
+        address = host_address(monitor, place.address)
+        if address is None:
+            return None
+        starts.add(address - place.offset)
+    return starts.pop() if len(starts) == 1 else None
 
 
 def open_mapped(pid: int, mapped: Mapped) -> int | None:

@@ -62,12 +62,17 @@ class Incoming:
         if view.nbytes + len(self._pending) <= SMALL:
             self._pending += data
             return
-        self._flush()
+        self.flush()
         self._put(view.cast("B") if view.nbytes else view)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        pending, self._pending = self._pending, bytearray()
+        self._put(memoryview(pending))
 
     def close(self) -> None:
         """All was sent; wait until QEMU has loaded it. Raises DomainError where it cannot."""
-        self._flush()
+        self.flush()
         self._close()
         last = time.monotonic() + PATIENCE
         while (status := self._look()) != "completed":
@@ -84,6 +89,8 @@ class Incoming:
 
     def why(self, error: DomctxError) -> DomctxError:
         """Why QEMU does not answer: what it was sent may have ended it; else the error itself."""
+        with contextlib.suppress(DomctxError):
+            self._monitor.status()  # one that has just ended is still thought to be there
         return self._refused(error) if self._monitor.is_lost else error
 
     def _look(self) -> str:
@@ -91,10 +98,6 @@ class Incoming:
             return str(self._monitor.execute("query-migrate").get("status", "none"))
         except DomctxError as error:
             raise self._refused(error) from error
-
-    def _flush(self) -> None:
-        pending, self._pending = self._pending, bytearray()
-        self._put(memoryview(pending))
 
     def _put(self, octets: memoryview) -> None:
         while octets:

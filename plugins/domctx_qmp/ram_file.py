@@ -67,6 +67,13 @@ class RamFile:
                 yield Run(data >> PAGE_SHIFT, (hole - data) >> PAGE_SHIFT, True)
             at = hole
 
+    def filled(self) -> NDArray[np.bool_]:
+        """Of each page whether the file has any octets there."""
+        found = np.zeros(self.pages, np.bool_)
+        for first, count, there in self.runs():
+            found[first : first + count] = there
+        return found
+
     def close(self) -> None:
         """Close the file."""
         os.close(self.descriptor)

@@ -13,7 +13,7 @@ import attrs
 
 from domctx.api import RamBlock
 from domctx.values import frozen
-from domctx_qmp.host import Mapped, holding, host_address, mappings, open_mapped
+from domctx_qmp.host import Mapped, block_start, holding, mappings, open_mapped
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
 
@@ -61,15 +61,9 @@ def _shared_names(monitor: Monitor) -> set[str]:
 
 def _file_of(monitor: Monitor, block: RamBlock, shown: Sequence[Mapped]) -> RamFile | None:
     """The file of a block, where every place of the block leads to the same one."""
-    starts = set()
-    for place in block.placements:
-        address = host_address(monitor, place.address)
-        if address is None:
-            return None
-        starts.add(address - place.offset)
-    if len(starts) != 1:
+    start = block_start(monitor, block)
+    if start is None:
         return None
-    (start,) = starts
     mapped = holding(shown, start, block.size)
     if mapped is None or not mapped.shared:
         return None

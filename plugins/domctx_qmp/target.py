@@ -91,7 +91,7 @@ class QemuTarget:
             MEMORY: ArrivingMemory(self),
             DEVICES: ArrivingDevices(self),
             FOREIGN_TAIL: ArrivingTail(self),
-            DISKS: CheckedDisks(self._live, self._note, force=self._wishes.force_disks, why=self._why),
+            DISKS: CheckedDisks(self._live, self._note, force=self._wishes.force_disks, why=self.why),
         }
 
     @functools.cached_property
@@ -100,15 +100,18 @@ class QemuTarget:
         head = self._states[FOREIGN_HEAD].parts
         monitor = self._live()
         check_type(monitor, read_kept(head).configuration.machine or "")
+        _ = self.written  # asked while nothing was sent that QEMU could refuse
         self._incoming = self._incoming or Incoming(monitor)
         composer = Composer(self._incoming, self.blocks, head)
         for note in composer.notes:
             self._note(note)
+        composer.begin()
+        self._incoming.flush()  # what QEMU refuses at once is refused before its memory is written
         return composer
 
     @functools.cached_property
     def written(self) -> WrittenRam:
-        """The blocks that QEMU shares with files that can be written. Raises DomainError where it does not answer."""
+        """The blocks that can be written where QEMU has them. Raises DomainError where it does not answer."""
         return written_ram(self._live(), self.blocks)
 
     def commit(self) -> None:
@@ -143,7 +146,8 @@ class QemuTarget:
         if self._monitor is not None:
             self._monitor.close()
 
-    def _why(self, error: DomctxError) -> DomctxError:
+    def why(self, error: DomctxError) -> DomctxError:
+        """The error itself, or why QEMU has ended, where that is the reason for it."""
         return self._incoming.why(error) if self._incoming is not None else error
 
     def _live(self) -> Monitor:

@@ -1,5 +1,7 @@
-"""Guest memory that a waiting QEMU shares with a file: pages are written there, and are not in its stream.
+"""Guest memory of a waiting QEMU that can be written where it is: its pages are not in QEMU's stream.
 
+It is written through the file that QEMU shares it with; what only QEMU has, through ``/proc/PID/mem``, where the kernel
+lets this process (ptrace(2): the superuser, who started QEMU, or its user where the system does not restrict that).
 QEMU leaves pages as they are that its stream does not mention (formats/qemu.md 10), so it needs no capability for that.
 """
 
@@ -18,13 +20,14 @@ from domctx.errors import DomainError
 from domctx.files import put
 from domctx.states import PageBatch, PageKind
 from domctx.values import frozen
+from domctx_qmp.host import Mapped, block_start, holding, mappings
 from domctx_qmp.shared import shared_ram
+from domctx_qmp.touched import touched_pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from domctx_qmp.monitor import Monitor
-    from domctx_qmp.ram_file import RamFile
 
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
@@ -53,7 +56,10 @@ class WrittenRam:
 
 
 class WrittenFile:
-    """One block's memory, ``offset`` octets into a file whose descriptor it owns; ``name`` is for messages."""
+    """One block's memory, ``offset`` octets into a file whose descriptor it owns; ``name`` is for messages.
+
+    Threads may share it as long as they write different pages.
+    """
 
     def __init__(self, descriptor: int, offset: int, name: str, filled: NDArray[np.bool_]) -> None:
         """``filled`` tells of each page whether the file has octets there: only these need zeros written."""
@@ -96,25 +102,41 @@ class WrittenFile:
 
 
 def written_ram(monitor: Monitor, blocks: Sequence[RamBlock]) -> WrittenRam:
-    """The shared blocks of a waiting QEMU that can be written. Raises DomainError where QEMU does not answer."""
-    shared = shared_ram(monitor, blocks)
-    found = WrittenRam()
+    """The blocks of a waiting QEMU that can be written; others go through its stream.
+
+    Raises DomainError where QEMU does not answer.
+    """
+    found, shared = WrittenRam(), shared_ram(monitor, blocks)
     try:
         for index, file in shared.files.items():
-            with contextlib.suppress(OSError):  # what cannot be written goes through the stream
+            with contextlib.suppress(OSError):
                 descriptor = os.open(f"/proc/self/fd/{file.descriptor}", os.O_WRONLY | os.O_CLOEXEC)
-                found.files[index] = WrittenFile(descriptor, file.offset, file.name, _filled(file))
+                found.files[index] = WrittenFile(descriptor, file.offset, file.name, file.filled())
+        shown = mappings(monitor.pid)
+        for index, block in enumerate(blocks):
+            own = _own(monitor, block, shown) if index not in shared.files else None
+            if own is not None:
+                found.files[index] = own
+    except BaseException:
+        found.close()
+        raise
     finally:
         shared.close()
     return found
 
 
-def _filled(file: RamFile) -> NDArray[np.bool_]:
-    """Of each page whether the file has any octets there."""
-    found = np.zeros(file.pages, np.bool_)
-    for first, count, there in file.runs():
-        found[first : first + count] = there
-    return found
+def _own(monitor: Monitor, block: RamBlock, shown: Sequence[Mapped]) -> WrittenFile | None:
+    """A block that only QEMU has; None where it is not in one piece, or may not be written."""
+    start = block_start(monitor, block)
+    mapped = holding(shown, start, block.size) if start is not None else None
+    if start is None or mapped is None or mapped.shared:
+        return None
+    filled = touched_pages(monitor.pid, mapped, start, block.size)
+    try:
+        descriptor = os.open(f"/proc/{monitor.pid}/mem", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    return WrittenFile(descriptor, start, f"RAM block {block.name!r}", filled)
 
 
 def _runs(kinds: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:

@@ -118,6 +118,13 @@ def test_what_the_disk_refuses_is_told_of_the_file() -> None:
         put(-1, 0, b"x", "file")
 
 
+def test_what_takes_nothing_is_not_written_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, with the place that nothing was written to."""
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, view, offset: 3 if offset == 5 else 0)
+    with pytest.raises(DomainError, match=r"file at 0x0*8: nothing can be written there any more"):
+        put(-1, 5, b"abcd", "file")
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A missing file is a DomainError; a folder is called so, and a pipe cannot be read at random."""
     with pytest.raises(DomainError, match="No such file"):

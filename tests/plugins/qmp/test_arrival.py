@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import attrs
@@ -10,12 +11,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from domctx.api import Placement, RamBlock
-from domctx.errors import DomainError
+from domctx.errors import DomainError, DomctxError
 from domctx.sinks import BytesSink
 from domctx.states import DeviceSection, ForeignPart, PageBatch, PageKind
 from domctx_qemu_stream.compose import Composer
 from domctx_qmp.arrival import ArrivingDevices, ArrivingMemory, ArrivingTail, standing
-from domctx_qmp.written import WrittenRam
+from domctx_qmp.written import WrittenFile, WrittenRam
 
 STATE = (8).to_bytes(4, "big") + b"running".ljust(100, b"\0")
 HEADER = bytes.fromhex("5145564d 00000003")
@@ -33,6 +34,10 @@ class Stream:
         self.sink = BytesSink()
         parts = [ForeignPart("qemu", "header", HEADER), ForeignPart("qemu", "sections", RAM + DEVICE)]
         self.composer = Composer(self.sink, BLOCKS, parts)
+
+    def why(self, error: DomctxError) -> DomctxError:
+        """Its words."""
+        return DomainError(f"its words, not {error.message!r}")
 
 
 def test_states_become_a_stream_as_they_come() -> None:
@@ -62,6 +67,33 @@ def test_what_qemu_makes_itself_is_not_sent() -> None:
         ArrivingMemory(stream).store(PageBatch(0, 0, absent, nothing))
     with pytest.raises(DomainError, match="there is no such RAM block"):
         ArrivingMemory(stream).store(PageBatch(7, 0, absent, nothing))
+
+
+def test_pages_that_are_written_are_not_sent() -> None:
+    """Those of the blocks that can be; others are left to ``store``."""
+    stream = Stream()
+    descriptor = os.memfd_create("ram")
+    stream.written.files[0] = WrittenFile(os.dup(descriptor), 0, "r", np.zeros(2, np.bool_))
+    place = ArrivingMemory(stream).placer()
+    kinds = np.array([PageKind.DATA, PageKind.ZERO], np.uint8)
+    pages = np.full((1, 4096), 0x41, np.uint8)
+    assert place(PageBatch(0, 0, kinds, pages))
+    assert not place(PageBatch(1, 0, kinds, pages))
+    assert (bytes(stream.sink.octets), os.pread(descriptor, 8192, 0)) == (b"", bytes(pages))
+    stream.written.close()
+    os.close(descriptor)
+
+
+def test_why_qemu_has_ended() -> None:
+    """Memory that is no more is told of in QEMU's own words."""
+    stream = Stream()
+    file = stream.written.files[0] = WrittenFile(os.open("/dev/null", os.O_WRONLY), 0, "r", np.zeros(2, np.bool_))
+    batch = PageBatch(0, 0, np.array([PageKind.DATA], np.uint8), np.full((1, 4096), 0x41, np.uint8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda *arguments: 0)
+        with pytest.raises(DomainError, match="its words, not 'nothing can be written there any more'"):
+            ArrivingMemory(stream).store(batch)
+    file.close()
 
 
 def test_what_was_sent_cannot_be_read() -> None:

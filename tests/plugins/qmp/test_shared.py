@@ -51,10 +51,10 @@ def test_what_cannot_be_opened_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(shared, "open_mapped", lambda pid, mapped: None)
     with found(*arguments) as (_, _, ram):
         assert (ram.files, ram.whole) == ({}, False)
-    monkeypatch.setattr(shared, "host_address", lambda monitor, address: None)
+    monkeypatch.setattr(host, "host_address", lambda monitor, address: None)
     with found(*arguments) as (_, _, ram):
         assert (ram.files, ram.whole) == ({}, False)
-    monkeypatch.setattr(shared, "host_address", lambda monitor, address: 4096)
+    monkeypatch.setattr(host, "host_address", lambda monitor, address: 4096)
     with found(*arguments) as (_, _, ram):
         assert (ram.files, ram.whole) == ({}, False)
 
@@ -80,7 +80,7 @@ def test_what_goes_wrong_closes_the_files(monkeypatch: pytest.MonkeyPatch) -> No
 def test_places_of_one_block_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Are no file: QEMU told something else than that."""
     addresses = iter((0x1000, 0x900000))
-    monkeypatch.setattr(shared, "host_address", lambda monitor, address: next(addresses))
+    monkeypatch.setattr(host, "host_address", lambda monitor, address: next(addresses))
     arguments = ("-machine", "pc,max-ram-below-4g=8M,memory-backend=n0", "-m", "16", "-object", MEMFD.format(0))
     with found(*arguments) as (_, _, ram):
         assert ram.files == {}

@@ -271,7 +271,7 @@ def test_states_of_a_target() -> None:
     with pytest.raises(UsageError, match="a plain v10 image has no memory"):
         target.commit()
     error = DomainError("nothing was sent yet")
-    assert target._why(error) is error
+    assert target.why(error) is error
     target.abort()
 
 

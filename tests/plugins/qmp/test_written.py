@@ -1,10 +1,12 @@
-"""Memory of a QEMU that waits is written where it has it: in shared files."""
+"""Memory of a QEMU that waits is written where it has it: in shared files, or for itself."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +61,89 @@ def test_a_machine_is_loaded_into_shared_memory(kind: str, tmp_path: Path) -> No
         assert second.registers() == registers
 
 
-def test_memory_that_is_not_shared_goes_through_the_stream() -> None:
-    """Nothing of it can be written."""
+def private(backend: str) -> tuple[str, ...]:
+    """A machine whose RAM only QEMU has."""
+    return (*BARE, "-machine", "q35,memory-backend=m", "-m", "24", "-object", f"{backend},id=m,size=24M")
+
+
+@pytest.mark.parametrize("kind", ["ram", "touched", "file", "none"])
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_machine_is_loaded_into_private_memory(
+    kind: str, traced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it may be written there or not; what QEMU had there before is gone, and no file that it maps changes."""
+    ram = tmp_path / "ram"
+    ram.write_bytes(b"\x5a" * MEMORY)
+    args = {
+        "ram": private("memory-backend-ram"),
+        "touched": private("memory-backend-memfd,prealloc=on,share=off"),
+        "file": private(f"memory-backend-file,mem-path={ram},share=off"),
+        "none": (*BARE, "-machine", "q35", "-m", "24"),
+    }[kind]
+    with RealQemu(*args) as first:
+        first.start().qmp("stop")
+        memory, registers = first.memory(0, MEMORY), first.registers()
+        image = save(first, tmp_path / "a.dctx")
+    if not traced:
+        monkeypatch.setattr("domctx_qmp.written.mappings", lambda pid: [])
+    with waiting(*args) as second:
+        with Monitor(str(second.socket)) as monitor:
+            found = written_ram(monitor, machine_of(monitor).blocks)
+            assert list(found.files) == [0] * traced
+            found.close()
+        assert load(image, second, "--start", "no") == 0
+        assert second.memory(0, MEMORY) == memory
+        assert second.registers() == registers
+    assert ram.read_bytes() == b"\x5a" * MEMORY
+
+
+def test_memory_that_may_not_be_written_goes_through_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a process that may not be traced, and memory that is not where QEMU says."""
     with waiting() as qemu, Monitor(str(qemu.socket)) as monitor:
-        assert written_ram(monitor, machine_of(monitor).blocks).files == {}
+        blocks = machine_of(monitor).blocks
+        with monkeypatch.context() as patch:
+            patch.setattr(monitor, "pid", 0)
+            assert written_ram(monitor, blocks).files == {}
+        with monkeypatch.context() as patch:
+            patch.setattr("domctx_qmp.written.block_start", lambda monitor, block: 4096)
+            assert written_ram(monitor, blocks).files == {}
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refusing)
+            assert written_ram(monitor, blocks).files == {}
+
+
+def refusing(*arguments: object) -> int:
+    """``open`` where nothing may be opened."""
+    raise PermissionError(errno.EACCES, "no")
+
+
+def test_what_goes_wrong_closes_what_was_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A descriptor of QEMU's memory holds on to it."""
+    opened: list[WrittenFile] = []
+
+    def once(*arguments: Any) -> WrittenFile:
+        if opened:
+            raise KeyboardInterrupt
+        opened.append(WrittenFile(os.open("/dev/null", os.O_WRONLY), 0, "r", np.ones(1, np.bool_)))
+        return opened[0]
+
+    monkeypatch.setattr("domctx_qmp.written._own", once)
+    with waiting() as qemu, Monitor(str(qemu.socket)) as monitor, pytest.raises(KeyboardInterrupt):
+        written_ram(monitor, machine_of(monitor).blocks)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        opened[0].close()
+
+
+def test_memory_that_is_gone() -> None:
+    """QEMU that ends takes its memory with it; that is told, and never waited for."""
+    with waiting() as qemu:
+        with Monitor(str(qemu.socket)) as monitor:
+            found = written_ram(monitor, machine_of(monitor).blocks)
+        qemu.kill()
+        data = PageBatch(0, 0, np.zeros(1, np.uint8), np.ones((1, PAGE), np.uint8))
+        with pytest.raises(DomainError, match=r"RAM block 'pc.ram' at 0x.*: nothing can be written there"):
+            found.store(data)
+        found.close()
 
 
 def test_shared_memory_goes_into_a_qemu_that_shares_none(tmp_path: Path) -> None:
