@@ -76,8 +76,8 @@ class PageBatch:
 class BlockSource:
     """A whole block whose pages any number of threads may read at once, at random, for as long as the domain is paused.
 
-    ``read`` takes the first page, how many, and a buffer u8[at least as many pages] that the caller owns: the batch's
-    ``pages`` stand in it, from its start on. Raises DomctxError.
+    ``read`` takes the first page, how many, and a buffer u8[octets of at least as many pages] that the caller owns: the
+    batch's ``pages`` may stand in it, from its start on. Raises DomctxError.
     """
 
     block: int

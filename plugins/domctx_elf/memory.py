@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.files import RandomFile
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
 from domctx.values import frozen
 from domctx_memory.pages import check_range
+from domctx_memory.sources import in_batches
 
 PAGE_SHIFT: Final = 12
 PAGE: Final = 1 << PAGE_SHIFT
@@ -81,15 +83,17 @@ class CoreMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page; the arrays are valid until the next step."""
-        buffer = np.empty((pages, PAGE), np.uint8)
-        for number, block in enumerate(self._blocks):
-            for first in range(0, block.pages, pages):
-                yield self._batch(number, first, min(pages, block.pages - first), buffer)
+        return in_batches(self.sources(), self._blocks, pages)
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The blocks, for threads to read."""
+        for number in range(len(self._blocks)):
+            yield BlockSource(number, functools.partial(self._batch, number))
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Some pages. Raises DomainError outside the block, StreamError where the file was cut meanwhile."""
         check_range(self._blocks, block, first, count)
-        return self._batch(block, first, count, np.empty((count, PAGE), np.uint8))
+        return self._batch(block, first, count, np.empty(count << PAGE_SHIFT, np.uint8))
 
     def kinds(self, block: int, first: int, count: int) -> NDArray[np.uint8]:
         """The PageKind of some pages, without reading them."""
@@ -108,7 +112,7 @@ class CoreMemory:
         raise DomainError("an opened core takes nothing")
 
     def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
-        rows = buffer[:count]
+        rows = buffer.reshape(-1, PAGE)[:count]
         octets, low = rows.reshape(-1), first << PAGE_SHIFT
         octets[:] = 0
         told = np.zeros(count, bool)

@@ -10,7 +10,8 @@ import numpy as np
 from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, UnsupportedError
 from domctx.files import StreamFile
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
+from domctx_memory.sources import in_batches
 from domctx_xen.layout import BROKEN, PAGE_SIZE, XALLOC, XTAB
 from domctx_xen.runs import Columns, carries
 
@@ -63,10 +64,11 @@ class XenMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page, ascending; the arrays are valid until the next step. Raises StreamError."""
-        total = self._blocks[0].pages
-        buffer = np.empty((min(pages, total), PAGE_SIZE), np.uint8)
-        for first in range(0, total, len(buffer)):
-            yield self._batch(first, min(len(buffer), total - first), buffer)
+        return in_batches(self.sources(), self._blocks, pages)
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The one block, for threads to read."""
+        yield BlockSource(0, self._batch)
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random. Raises DomainError outside of the block."""
@@ -74,7 +76,7 @@ class XenMemory:
         if block or first < 0 or count < 0 or first + count > pages:
             expected, got = f"block 0, pages below 0x{pages:x}", f"block {block}, 0x{first:x} + 0x{count:x}"
             raise DomainError("there are no such pages", file=self._file.name, expected=expected, got=got)
-        return self._batch(first, count, None)
+        return self._batch(first, count, np.empty(count * PAGE_SIZE, np.uint8))
 
     def kinds(self, block: int, first: int, count: int) -> NDArray[np.uint8]:
         """The PageKind of pages of the block, without reading them."""
@@ -92,12 +94,12 @@ class XenMemory:
         lows = np.maximum(runs.firsts, first)
         return lows, np.minimum(runs.ends, first + count) - lows, runs
 
-    def _batch(self, first: int, count: int, buffer: NDArray[np.uint8] | None) -> PageBatch:
+    def _batch(self, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
         lows, counts, runs = self._told(first, count)
         data = carries(runs.types)
         kinds, types = _spread(lows - first, counts, runs.types, count)
         rows = int(counts[data].sum())
-        goal = np.empty((rows, PAGE_SIZE), np.uint8) if buffer is None else buffer[:rows]
+        goal = buffer.reshape(-1, PAGE_SIZE)[:rows]
         offsets = (runs.offsets + (lows - runs.firsts) * PAGE_SIZE)[data]
         self._fetch(offsets, counts[data], goal)
         typed = types if self._typed and types.any() else None
