@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from domctx_qemu_stream.follow import FEW, FIRST_STEP, follow
+from domctx_qemu_stream.follow import FEW, FIRST_STEP, LAST_STEP, follow
 from domctx_qemu_stream.layout import PAGE_SIZE
 from domctx_qemu_stream.runs import stride
 
@@ -52,3 +52,12 @@ def test_the_last_page_there_can_be() -> None:
     word = (1 << 64) - 20 * PAGE_SIZE
     octets = b"".join((word + index * PAGE_SIZE & (1 << 64) - 1).to_bytes(8, "big") + b"\0" for index in range(30))
     assert follow(memoryview(b"\0" + octets), 1, word, FILLED) == 20
+
+
+@given(st.integers(0, 3 * LAST_STEP), st.integers(0, 8), st.integers(1, 255))
+def test_runs_that_are_looked_at_in_many_steps(broken: int, octet: int, change: int) -> None:
+    """A run ends before the first record that is not as it should be, wherever that is and whatever is wrong."""
+    octets = bytearray(b"\x05")
+    octets += b"".join((WORD + index * PAGE_SIZE).to_bytes(8, "big") + b"\x05" for index in range(3 * LAST_STEP + 1))
+    octets[1 + broken * FILLED + octet] ^= change
+    assert follow(memoryview(octets), 1, WORD, FILLED) == broken
