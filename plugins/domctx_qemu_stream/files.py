@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mmap
+import os
 from typing import TYPE_CHECKING, Final
 
 from domctx import files
+from domctx.disk import refused
 from domctx.errors import StreamError
-from domctx.files import open_at_random, open_spool, put
-from domctx_qemu_stream.layout import SCHEME
+from domctx.files import CutError, open_at_random, open_spool, put
+from domctx_qemu_stream.layout import PAGE_SIZE, SCHEME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,17 @@ class StreamFile(files.StreamFile):
     def __init__(self, descriptor: int, name: str, start: int = 0) -> None:
         super().__init__(descriptor, name)
         self.start = start
+
+    def page(self, offset: int) -> bytes:
+        """The page that stands at ``offset``. Raises CutError."""
+        try:
+            octets = os.pread(self.descriptor, PAGE_SIZE, offset)
+        except OSError as error:
+            raise refused(error, self.name) from error
+        octets = octets if len(octets) == PAGE_SIZE else self.read(offset, PAGE_SIZE)
+        if len(octets) < PAGE_SIZE:
+            raise CutError("the file ends early, in its pages", file=self.name, offset=offset + len(octets))
+        return octets
 
     def window(self, offset: int) -> memoryview:
         """Up to ``WINDOW`` octets from ``offset`` on, mapped; fewer only at the end of the file."""
@@ -63,6 +76,11 @@ class Spool:
         put(self._file.descriptor, at, octets, self._file.name)
         self.size = self._file.size = at + len(octets)
         return at
+
+    def page(self, offset: int) -> bytes:
+        """As ``StreamFile.page``."""
+        assert self._file is not None
+        return self._file.page(offset)
 
     def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
         """As ``StreamFile.rows``."""

@@ -26,6 +26,9 @@ NO_PAGES: Final = np.empty((0, PAGE_SIZE), np.uint8)
 class Rows(Protocol):
     """Where pages can be read."""
 
+    def page(self, offset: int) -> bytes:
+        """The page at ``offset``."""
+
     def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
         """Fill ``goal`` u8[n, m] from ``offset`` on."""
 
@@ -81,9 +84,8 @@ class QemuMemory:
             return PageBatch(block, page, KINDS[self._missing[block]], NO_PAGES)
         place, offset = found
         if place:
-            goal = np.empty((1, PAGE_SIZE), np.uint8)
-            self._places[place].rows(offset, goal)
-            return PageBatch(block, page, DATA, goal)
+            octets = self._places[place].page(offset)
+            return PageBatch(block, page, DATA, np.ndarray((1, PAGE_SIZE), np.uint8, octets))
         if offset:
             return PageBatch(block, page, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
         return PageBatch(block, page, KINDS[PageKind.ZERO], NO_PAGES)

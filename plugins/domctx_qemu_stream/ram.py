@@ -202,11 +202,7 @@ class RamSection:
         """A page that is whole."""
         if place == Place.FILL:
             return bytes((offset,)) * PAGE_SIZE
-        import numpy as np
-
-        page = np.empty((1, PAGE_SIZE), np.uint8)
-        (self.spool if place == Place.SPOOL else self._file).rows(offset, page)
-        return page.tobytes()
+        return (self.spool if place == Place.SPOOL else self._file).page(offset)
 
     def _unpack(self, place: int, offset: int, before: bytes) -> bytes:
         """A page that is packed, or told as a difference to ``before``."""

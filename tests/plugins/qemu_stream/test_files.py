@@ -35,6 +35,19 @@ def test_reads_are_short_only_at_the_end(file: StreamFile) -> None:
         file.rows(0, np.empty((1, 101), np.uint8))
 
 
+def test_one_page(tmp_path: Path) -> None:
+    """A page is whole, or the file is cut; a disk that refuses is told."""
+    octets = bytes(range(256)) * 32
+    (tmp_path / "pages").write_bytes(octets)
+    file = open_file(str(tmp_path / "pages"))
+    assert file.page(17) == octets[17 : 17 + 4096]
+    with pytest.raises(CutError, match="ends early, in its pages"):
+        file.page(4097)
+    file.close()
+    with pytest.raises(DomainError, match="Bad file descriptor"):
+        file.page(0)
+
+
 def test_a_cursor_reads_exactly(file: StreamFile) -> None:
     """Numbers, strings and stretches that are passed over; a number that must be one is checked."""
     cursor = Cursor(file, 2)
