@@ -109,7 +109,10 @@ class SourcedMemory(Memory, Protocol):
     """Memory of which whole blocks may be read by threads; memory that is not one is read by ``batches`` alone."""
 
     def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
-        """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource."""
+        """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource.
+
+        The pages of these batches need not stand one directly behind the other.
+        """
 
 
 class PlacedMemory(Memory, Protocol):

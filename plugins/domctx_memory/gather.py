@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,7 +54,7 @@ class Extent:
         shift = pages.check_batch(batch, self.blocks).page_shift
         if (batch.block, batch.first, batch.count) != (self.source.block, self.first, self.count):
             raise PluginError("a source gave other pages than it was asked for", expected=self.count, got=batch.count)
-        piece = _normal(batch)
+        piece = _normal(attrs.evolve(batch, pages=np.ascontiguousarray(batch.pages)))
         return Window(piece.batch(_together(piece, buffer.reshape(-1, 1 << shift))), shift, buffer)
 
 

@@ -18,8 +18,11 @@ LOW_OCTET: Final = np.uint64(0xFF)
 
 
 def uniform(pages: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of ``pages`` u8[n, page size] are one octet repeated; the page size is a multiple of 8."""
-    words = np.ascontiguousarray(pages).view(np.uint64)
+    """Which of ``pages`` u8[n, page size] are one octet repeated; the page size is a multiple of 8.
+
+    Pages need not stand one directly behind the other, nor at places that fit words: none is copied for that.
+    """
+    words = (pages if pages.strides[1] == 1 else np.ascontiguousarray(pages)).view(np.uint64)
     first = words[:, 0]
     found: NDArray[np.bool_] = first == (first & LOW_OCTET) * REPEAT
     for position in _positions(words.shape[1]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import attrs
 import numpy as np
 
 from domctx.api import RamBlock
@@ -28,7 +29,7 @@ def in_batches(found: Iterable[BlockSource | PageBatch], blocks: Sequence[RamBlo
     """Every page of ``found`` in batches of at most ``pages``; their arrays are valid until the next step."""
     for part in found:
         if isinstance(part, PageBatch):
-            yield part
+            yield attrs.evolve(part, pages=np.ascontiguousarray(part.pages))
             continue
         block = blocks[part.block]
         buffer = np.empty(min(pages, block.pages) << block.page_shift, np.uint8)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIDE: Final = stride(Place.STREAM)
+LONG: Final = 64
+"""Pages of a run from which on it is a batch by itself, whose pages are views of the stream: none is copied here."""
 
 
 class Piece(NamedTuple):
@@ -44,9 +46,17 @@ class Batching:
         return [bool(seen) for seen in self._seen]
 
     def batches(self, pieces: Sequence[Piece], view: memoryview, base: int) -> Iterator[PageBatch]:
-        """The batches of ``pieces``, whose contents stand in ``view``, which begins at ``base`` in the stream."""
+        """The batches of ``pieces``, whose contents stand in ``view``, which begins at ``base`` in the stream.
+
+        Their arrays are valid until the next step; pages need not stand one directly behind the other.
+        """
         for piece in pieces:
             self._seen[piece.block].add(piece.first, piece.first + piece.length)
+            if piece.place == Place.STREAM and piece.length >= LONG:
+                if self._count:
+                    yield self._close()
+                yield from self._views(piece, view, base)
+                continue
             done = 0
             while done < piece.length:
                 first = piece.first + done
@@ -67,6 +77,12 @@ class Batching:
             for first in range(low, high, self._limit):
                 kinds = np.full(min(self._limit, high - first), PageKind.ZERO, np.uint8)
                 yield PageBatch(block, first, kinds, self._rows[:0], self._fills[:0])
+
+    def _views(self, piece: Piece, view: memoryview, base: int) -> Iterator[PageBatch]:
+        for done in range(0, piece.length, self._limit):
+            count = min(piece.length - done, self._limit)
+            pages = pages_at(view, piece.offset - base + done * STRIDE, count)
+            yield PageBatch(piece.block, piece.first + done, np.full(count, PageKind.DATA, np.uint8), pages)
 
     def _add(self, piece: Piece, done: int, count: int, view: memoryview, base: int) -> None:
         part = slice(self._count, self._count + count)

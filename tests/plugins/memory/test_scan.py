@@ -48,6 +48,17 @@ def test_arrays_that_are_not_contiguous_are_searched_too() -> None:
     assert scan.uniform(pages[::3]).tolist() == scan.uniform(pages[::3].copy()).tolist() == naive(pages[::3])
 
 
+@given(st.integers(0, 1 << 32), st.integers(0, 9))
+def test_pages_with_words_between_are_searched_in_place(seed: int, skew: int) -> None:
+    """Pages as they stand in a stream, each behind 8 octets, anywhere; and such whose octets are strided."""
+    pages = random_pages(seed, 20, 4096).contents
+    room = np.full(skew + 20 * 4104, 0xEE, np.uint8)
+    strided = np.ndarray((20, 4096), np.uint8, room.data, skew, (4104, 1))
+    strided[...] = pages
+    assert scan.uniform(strided).tolist() == naive(pages)
+    assert scan.uniform(np.asfortranarray(pages)).tolist() == naive(pages)
+
+
 def test_no_pages_give_no_result() -> None:
     """An empty array of pages gives an empty result."""
     assert scan.uniform(np.empty((0, 4096), np.uint8)).tolist() == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from domctx.states import PageKind
-from domctx_qemu_stream.batching import Batching, Piece, Seen
+from domctx_qemu_stream.batching import LONG, Batching, Piece, Seen
 from domctx_qemu_stream.runs import Place
 from helpers.qemu_streams import PAGE, data, pages
 
@@ -51,3 +51,17 @@ def test_runs_are_joined_and_cut() -> None:
     assert batching.told == [True, True]
     assert [(batch.first, batch.count) for batch in batching.missing(1)] == [(0, 4), (4, 3), (8, 2)]
     assert all(np.all(batch.kinds == zero) for batch in batching.missing(0))
+
+
+@pytest.mark.parametrize("skew", [0, 3])
+def test_a_long_run_is_not_copied(skew: int) -> None:
+    """Its pages are views of the stream, wherever they stand in it; what stood before it is a batch of its own."""
+    count = LONG + 3
+    octets = np.frombuffer(bytes(skew) + b"".join(data(page, pages(page % 251 + 1)) for page in range(count)), np.uint8)
+    pieces = [Piece(0, 0, 5, 0, Place.FILL), Piece(0, 5, count, skew + 8, Place.STREAM)]
+    zeros, *found = Batching([200], LONG).batches(pieces, octets.data, 0)
+    assert (zeros.first, zeros.kinds.tolist()) == (0, [PageKind.ZERO] * 5)
+    assert [(batch.first, batch.count) for batch in found] == [(5, LONG), (5 + LONG, 3)]
+    assert all(np.shares_memory(batch.pages, octets) for batch in found)
+    assert b"".join(batch.pages.tobytes() for batch in found) == pages(*(page % 251 + 1 for page in range(count)))
+    assert all((batch.kinds == PageKind.DATA).all() for batch in found)
