@@ -1,7 +1,5 @@
 """The body of Xen's TSC_INFO record (formats/xen.md 2.2)."""
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated, Final
 

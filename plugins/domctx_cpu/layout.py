@@ -5,8 +5,6 @@ Source: formats/xen.md 1.4, and xen/include/hypervisor-ifs/arch-i386/hypervisor-
 sizes).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final

@@ -3,8 +3,6 @@
 All integers are little-endian; holes are kept as they are found. Source: formats/xen.md 4.5 and 4.6.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout

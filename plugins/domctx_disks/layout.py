@@ -1,7 +1,5 @@
 """The body of a DISKS record: one item of canonical CBOR."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final
 
 from domctx.schema import Cbor, layout

@@ -3,8 +3,6 @@
 Everything is little-endian. Sources: System V ABI (ELF), formats/qemu.md 6.1, formats/xen.md 7.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, Nested, layout

@@ -1,7 +1,5 @@
 """Octets of Xen's own core format, version 0.1: sections and no segments (formats/xen.md 7)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U64, Bytes, layout

@@ -1,7 +1,5 @@
 """The body of FOREIGN_HEAD and FOREIGN_TAIL records (DESIGN.md section 4)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from domctx.schema import U64, Blob, Text, layout

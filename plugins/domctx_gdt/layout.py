@@ -1,7 +1,5 @@
 """The GDT record's body (formats/xen.md 1.4 and 8, seed 000 bug 2)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U32, U64, Array, Reserved, layout

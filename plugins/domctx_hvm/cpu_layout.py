@@ -1,7 +1,5 @@
 """CPU entries: the registers of a vCPU (formats/xen.md 3.3), in today's form and in that of before Xen 3.4."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U32, U64, Nested, layout

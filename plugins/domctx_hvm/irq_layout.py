@@ -1,7 +1,5 @@
 """Entries of interrupt controllers and lines (formats/xen.md 3.2). Unused octets are kept as they are found."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final

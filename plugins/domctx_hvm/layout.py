@@ -3,8 +3,6 @@
 Source: formats/xen.md 3.1 and 4.2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final

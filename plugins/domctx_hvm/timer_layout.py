@@ -1,7 +1,5 @@
 """Entries of timers and clocks (formats/xen.md 3.2). Unused octets are kept as they are found."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from domctx.schema import S64, U8, U16, U32, U64, Array, Bytes, layout

@@ -1,7 +1,5 @@
 """Entries of vCPUs beside their registers, and of the Viridian interface (formats/xen.md 3.2)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from domctx.schema import U8, U32, U64, Array, Blob, Bytes, layout

@@ -4,8 +4,6 @@ Everything is little-endian, ``unsigned long`` has four octets, and nothing is p
 and 1.9, which name the commits of Xen that wrote each variant.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Final
 

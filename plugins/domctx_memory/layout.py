@@ -18,8 +18,6 @@ Digests are the first sixteen octets of a BLAKE3: of the head, of the page map, 
 that whatever is read at random is known to be whole. zstd has more than one way to say the same, hence the CRC besides.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """Octets of the record PAGE_TABLES (0x00010030): a fixed head, and a CBOR tail of packed runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final
 
 import attrs

@@ -1,7 +1,5 @@
 """The body of a DEVICE record: one device section, raw, and its description where the source had one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final
 
 from domctx.schema import U32, U64, Blob, Cbor, Reserved, Text, layout

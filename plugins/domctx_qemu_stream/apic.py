@@ -1,7 +1,5 @@
 """The section ``apic``: a vCPU's local APIC (formats/qemu.md 4)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from domctx.schema import S32, S64, U8, U32, Array, layout

@@ -1,7 +1,5 @@
 """The header of a libvirt save image (formats/qemu.md 5.1)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U32, Bytes, layout

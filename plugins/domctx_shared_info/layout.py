@@ -4,8 +4,6 @@ Guests write into this page as they like: holes are octets that are kept, never 
 Source: formats/xen.md 1.6 (2004), 2.2 (the v10 record), 4.6 (today's x86); xen/include/public/xen.h and arch-arm.h.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final

@@ -4,8 +4,6 @@ Everything is i386: little-endian, ``unsigned long`` of four octets, a domain id
 Source: formats/xen.md 1.4 to 1.8 and 6.4, and xen/include/hypervisor-ifs/ at commit 8babea8308 (names and numbers).
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated, Final
 

@@ -3,8 +3,6 @@
 The guest may write into this page: texts are octets that are kept as they are found.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final
 
 import numpy as np

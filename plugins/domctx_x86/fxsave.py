@@ -1,7 +1,5 @@
 """The FXSAVE image: x87, MMX and SSE registers in 512 octets (Intel SDM volume 1, 10.5; 64-bit form)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from domctx.schema import U8, U16, U32, U64, Array, Bytes, layout

@@ -1,7 +1,5 @@
 """The registers of an i386 guest as Xen of 2003 and 2004 lays them out (formats/xen.md 1.4)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from domctx.schema import U32, layout

@@ -4,8 +4,6 @@ Where components stand CPUID tells, and no saved file does; but there are two wa
 an area's length tells which one it is, for it ends with its last component.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final

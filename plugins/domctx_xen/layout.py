@@ -1,7 +1,5 @@
 """The octets of Xen's streams: headers, record headers and page words. Source: formats/xen.md 2.6, 4.1 to 4.3, 5."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
