@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,16 +28,28 @@ def test_commands(tmp_path: Path) -> None:
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("qemu-system-x86_64 is not installed")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in found:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    try:
+        for command in found:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", command],
+                cwd=tmp_path,
+                env={**os.environ, "PATH": path},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    finally:
+        end_qemu(tmp_path / "vm.sock")
+
+
+def end_qemu(path: Path) -> None:
+    """A command that failed may have left QEMU behind, in the background."""
+    with socket.socket(socket.AF_UNIX) as client:
+        if path.exists() and client.connect_ex(str(path)) == 0:
+            client.sendall(b'{"execute": "qmp_capabilities"}{"execute": "quit"}')
+            while client.recv(1 << 16):
+                pass
 
 
 def test_scripts_are_there() -> None:
