@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 WINDOW_LIMIT: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: MAX_SHIFT}
 """No frame needs to look back further than its own length: what claims more is refused before memory is taken."""
 PIECE: Final = 32 << 10
-"""Octets that are unpacked at once: they are digested and put in their place while a core's cache has them, and zstd
-gives so many without putting them together."""
+"""Octets that are unpacked at once: zstd gives so many without putting them together."""
 
 
 @frozen
@@ -89,23 +88,22 @@ def unpack(stored: Buffer, size: int, entry: FrameEntry, goal: NDArray[np.uint8]
             "the CRC of a frame is wrong: it is damaged", expected=f"0x{entry.check:08x}", got=f"0x{check:08x}"
         )
     if plain and goal is None:
-        octets, found = np.frombuffer(stored, np.uint8), digest_of(stored)
+        octets = np.frombuffer(stored, np.uint8)
     else:
         octets = np.empty(size, np.uint8) if goal is None else goal
-        found = _put([stored] if plain else _decompressed(stored, size), octets.data)
+        _put([stored] if plain else _decompressed(stored, size), octets.data)
+    found = digest_of(octets.data)
     if found != entry.digest:
         raise RecordError("the digest of a frame is wrong: it is damaged", expected=entry.digest.hex(), got=found.hex())
     return octets
 
 
-def _put(pieces: Iterable[Buffer], goal: memoryview) -> bytes:
-    """Put ``pieces`` one behind the other into ``goal``; their digest."""
-    hasher, done = blake3(), 0
+def _put(pieces: Iterable[Buffer], goal: memoryview) -> None:
+    """Put ``pieces`` one behind the other into ``goal``."""
+    done = 0
     for piece in pieces:
-        hasher.update(piece)
         goal[done : done + len(piece)] = piece
         done += len(piece)
-    return hasher.digest(length=DIGEST_SIZE)
 
 
 def _decompressed(stored: Buffer, size: int) -> Iterator[bytes]:
