@@ -33,8 +33,9 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     if not context.option("gzip"):
         _write(source, outgoing, sink, context)
         return
-    with GzipSink(sink) as zipped:
-        _write(source, outgoing, zipped, context)
+    zipped = GzipSink(sink)
+    _write(source, outgoing, zipped, context)
+    zipped.close()
     for octets in _tail(source, BEHIND_GZIP):
         sink.write(octets)
 
@@ -73,12 +74,16 @@ def recut(batches: Iterable[PageBatch], pfns: int) -> Iterator[NDArray[np.uint8]
 
     Raises DomainError for a page that has no octets, and where the pages do not come once each, ascending.
     """
-    buffer = np.empty((MAX_BATCH, PAGE_SIZE), dtype=np.uint8)
+    buffer, spelled = (np.empty((MAX_BATCH, PAGE_SIZE), dtype=np.uint8) for _ in range(2))
     done = 0
     for batch in batches:
         if batch.first != done or batch.block or done + batch.count > pfns:
             raise _out_of_order(done, batch)
-        rows = spell_out(batch)
+        rows = spell_out(batch, spelled)
+        if done % MAX_BATCH == 0 and len(rows) == MAX_BATCH:
+            done += MAX_BATCH
+            yield rows
+            continue
         while len(rows):
             start = done % MAX_BATCH
             taken = rows[: MAX_BATCH - start]
@@ -93,8 +98,10 @@ def recut(batches: Iterable[PageBatch], pfns: int) -> Iterator[NDArray[np.uint8]
         yield buffer[: done % MAX_BATCH]
 
 
-def spell_out(batch: PageBatch) -> NDArray[np.uint8]:
-    """All pages of a batch, u8[count, 4096]. Raises DomainError for a page that has no octets."""
+def spell_out(batch: PageBatch, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """All pages of a batch, u8[count, 4096], in ``buffer`` u8[n, 4096] where it is large enough and they are not all
+    DATA. Raises DomainError for a page that has no octets.
+    """
     known = np.isin(batch.kinds, WRITTEN)
     if not known.all():
         place = int(np.argmin(known))
@@ -105,8 +112,10 @@ def spell_out(batch: PageBatch) -> NDArray[np.uint8]:
     data = batch.kinds == PageKind.DATA
     if data.all():
         return batch.pages
-    rows = np.zeros((batch.count, PAGE_SIZE), dtype=np.uint8)
+    fits = batch.count <= len(buffer)
+    rows = buffer[: batch.count] if fits else np.empty((batch.count, PAGE_SIZE), dtype=np.uint8)
     rows[data] = batch.pages
+    rows[~data] = 0
     if batch.fills is not None:
         rows[batch.kinds == PageKind.FILL] = batch.fills[:, np.newaxis]
     return rows

@@ -117,13 +117,14 @@ def batch_of(first: int, kinds: list[PageKind], fills: list[int] | None = None, 
     return PageBatch(block, first, np.array(kinds, dtype=np.uint8), pages, given_fills)
 
 
-def test_every_kind_with_octets_is_spelled_out() -> None:
-    """Pages of zeros and of one octet are written in full."""
+@pytest.mark.parametrize("room", [0, 5, 9])
+def test_every_kind_with_octets_is_spelled_out(room: int) -> None:
+    """Pages of zeros and of one octet are written in full, whatever a buffer held before."""
     kinds = [PageKind.ZERO, PageKind.DATA, PageKind.FILL, PageKind.DATA, PageKind.FILL]
-    rows = spell_out(batch_of(0, kinds, [7, 8]))
+    rows = spell_out(batch_of(0, kinds, [7, 8]), np.full((room, 4096), 9, np.uint8))
     assert [int(row[0]) for row in rows] == [0, 1, 7, 1, 8]
     assert [int(row.min()) == int(row.max()) for row in rows] == [True] * 5
-    assert spell_out(batch_of(0, [PageKind.ZERO])).tobytes() == bytes(4096)
+    assert spell_out(batch_of(0, [PageKind.ZERO]), np.empty((room, 4096), np.uint8)).tobytes() == bytes(4096)
 
 
 def cut(kinds: list[PageKind], size: int) -> Iterator[PageBatch]:
