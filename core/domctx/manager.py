@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import sys
+import types
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -50,11 +52,21 @@ class Plugin:
         return self.target.partition(":")[0].partition(".")[0]
 
 
+class _Relay(pluggy.PluginManager):
+    """Looks for hooks among a module's functions only: to look at all else takes longer than to import it."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
+        """How a hook was marked; None for what is no hook."""
+        if isinstance(plugin, types.ModuleType) and not inspect.isroutine(vars(plugin).get(name)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Manager:
     """The loaded plugins. Passed in wherever it is needed, never global."""
 
     def __init__(self) -> None:
-        self.relay = pluggy.PluginManager(hookspecs.PROJECT)
+        self.relay = _Relay(hookspecs.PROJECT)
         self.relay.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self.trace: Tell | None = None

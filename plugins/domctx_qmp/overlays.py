@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,6 +69,8 @@ def plan(disk: LiveDisk) -> Overlay:
             got=f"{disk.format}, {disk.files[0][:200]}",
             hint="use --disks note, or --disks none",
         )
+    import secrets  # comes with what signs messages, and most saves make no overlays
+
     path = Path(disk.files[0])
     while True:
         token = secrets.token_hex(TOKEN)

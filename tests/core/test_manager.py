@@ -56,6 +56,21 @@ def test_loads_modules_and_attributes(site: Path) -> None:
     manager.refuse_broken()
 
 
+def test_hooks_by_another_name_and_of_objects(site: Path) -> None:
+    """A hook may be marked with the name that it stands for, and be a method of the object that the entry names."""
+    named = GOOD.replace("@hookimpl\ndef domctx_record_types", '@hookimpl(specname="domctx_record_types")\ndef types')
+    assert named != GOOD
+    method = (
+        "from domctx import hookimpl\n\nclass Hooks:\n    @hookimpl\n    def domctx_formats(self):\n        return []\n"
+    )
+    distribution(site, "acme-one", named)
+    distribution(site, "acme-two", f"{method}\nhooks = Hooks()\n", entries={"main": "acme_two:hooks"})
+    manager = load(site)
+    assert states(manager) == {"acme-one:main": "loaded", "acme-two:main": "loaded"}
+    assert len(manager.relay.hook.domctx_record_types.get_hookimpls()) == 1
+    assert len(manager.relay.hook.domctx_formats.get_hookimpls()) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -74,6 +73,8 @@ def as_image(session: Session, domain: Domain, operation: Operation, wanted: str
     """
     if isinstance(domain, ImageDomain):
         return domain
+    import tempfile  # an image needs none
+
     try:
         drop = _others(session, domain, wanted)
         note = None if drop else operation.note  # nobody has to be told what was left out

@@ -55,7 +55,7 @@ def test_an_overlay_is_based_on_name_and_format(folder: Path, monitor: Monitor) 
 def test_an_overlay_has_a_name_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that exists is passed over."""
     names = iter(["00", "11"])
-    monkeypatch.setattr("domctx_qmp.overlays.secrets.token_hex", lambda size: next(names))
+    monkeypatch.setattr("secrets.token_hex", lambda size: next(names))
     (tmp_path / "d.00.qcow2").touch()
     assert plan(LiveDisk("hda", "node", "raw", 512, (str(tmp_path / "d.img"),))).path == str(tmp_path / "d.11.qcow2")
 
