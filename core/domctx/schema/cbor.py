@@ -29,7 +29,8 @@ def check(value: Any, depth: int = MAX_DEPTH) -> None:
         _check_items(value, enumerate(value), depth)
     elif kind is dict:
         for key in value:
-            _check_key(key)
+            if type(key) is not str or not key.isascii():
+                _check_key(key)
         _check_items(value.values(), value.items(), depth)
     else:
         _check_leaf(value, kind)
@@ -50,6 +51,9 @@ def _check_items(items: Collection[Any], named: Iterable[tuple[Any, Any]], depth
     if _are_leaves(items):
         return
     for key, item in named:
+        kind = type(item)
+        if (kind is str and item.isascii()) or (kind is int and _LOWEST <= item <= _HIGHEST):
+            continue  # the usual leaves need no call
         try:
             check(item, depth - 1)
         except FieldError as error:
