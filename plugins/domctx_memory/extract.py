@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from domctx.api import Domain
+from domctx.api import Domain, RamBlock
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
@@ -21,11 +21,13 @@ from domctx.errors import DomainError, UsageError
 from domctx.files import put
 from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
-from domctx.states import DEVICES, MEMORY, DeviceSection, Memory, PageBatch, PageKind
+from domctx.states import DEVICES, MEMORY, BlockSource, DeviceSection, Memory, PageBatch, PageKind
 from domctx_memory.address import AddressMap, Extent, space_of
+from domctx_memory.buffers import Buffers
+from domctx_memory.layout import record_pages
 from domctx_memory.octets import pieces, runs
-from domctx_memory.pages import whole
-from domctx_memory.sources import batch_pages
+from domctx_memory.pages import fills_by_page
+from domctx_memory.sources import sources
 
 STREAM: Final = "-"
 LISTED: Final = 40
@@ -97,7 +99,7 @@ def _stream(memory: Memory, space: AddressMap, descriptor: int, operation: Opera
 
 
 class Scatter:
-    """Writes batches of pages to the places of an address space in a sparse file; pages of zeros stay holes."""
+    """Writes pages to the places of an address space in a sparse file; pages of zeros stay holes."""
 
     def __init__(self, goal: io.FileIO, name: str, space: AddressMap) -> None:
         self._descriptor, self._name = goal.fileno(), name
@@ -110,20 +112,46 @@ class Scatter:
     def write(self, memory: Memory, operation: Operation) -> None:
         """Write all of ``memory`` that the address space holds. Raises DomainError; an OSError is the disk's."""
         os.ftruncate(self._descriptor, self._space.end)
-        for batch in memory.batches(batch_pages(memory.blocks)):
-            shift = memory.blocks[batch.block].page_shift
-            if batch.block in self._extents:
-                self._put(batch, shift)
-            operation.progress(batch.count << shift)
+        buffers = Buffers()
+        for found in sources(memory):
+            block = memory.blocks[found.block]
+            if isinstance(found, BlockSource) and found.block in self._extents:
+                self._copy(found, block, buffers, operation)
+            elif isinstance(found, BlockSource):
+                operation.progress(block.size)
+            else:
+                self._pass(found, block)
+                operation.progress(found.count << block.page_shift)
 
-    def _put(self, batch: PageBatch, shift: int) -> None:
+    def _copy(self, source: BlockSource, block: RamBlock, buffers: Buffers, operation: Operation) -> None:
+        """A block that threads may read: written in order, by one thread, since a file takes one write at a time."""
+        pages = record_pages(block.page_shift)
+
+        def read(first: int) -> tuple[NDArray[np.uint8], PageBatch]:
+            buffer = buffers.take()
+            return buffer, source.read(first, min(pages, block.pages - first), buffer)
+
+        for buffer, batch in operation.pool.map_ordered(read, range(0, block.pages, pages)):
+            self._put(batch, block.page_shift)
+            buffers.give(buffer)
+            operation.progress(batch.count << block.page_shift)
+
+    def _pass(self, batch: PageBatch, block: RamBlock) -> None:
+        """A batch that passes, once or again."""
         again = (batch.block, batch.first) < self._reached  # a later round of a live save: zeros replace octets
         self._reached = max(self._reached, (batch.block, batch.first + batch.count))
-        filled = (batch.kinds == PageKind.DATA) | (batch.kinds == PageKind.FILL)
-        octets = whole(batch, 1 << shift).reshape(-1)
-        for start, stop in runs(filled | again):
-            low = (batch.first + start) << shift
-            self._place(batch.block, low, octets[start << shift : stop << shift])
+        if batch.block in self._extents:
+            self._put(batch, block.page_shift, again=again)
+
+    def _put(self, batch: PageBatch, shift: int, *, again: bool = False) -> None:
+        """Write the contents of a batch where they belong; ``again``: also zeros, over what stood there."""
+        row = 0
+        for start, stop in runs(batch.kinds == PageKind.DATA):
+            self._place(batch.block, (batch.first + start) << shift, batch.pages[row : row + stop - start].reshape(-1))
+            row += stop - start
+        octets = fills_by_page(batch.kinds, batch.fills)
+        for start, stop in runs((octets != 0) | (again & (batch.kinds != PageKind.DATA))):
+            self._place(batch.block, (batch.first + start) << shift, np.repeat(octets[start:stop], 1 << shift))
 
     def _place(self, block: int, offset: int, octets: NDArray[np.uint8]) -> None:
         for extent in self._extents[block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
+from domctx_memory.sources import in_batches
 from domctx_qemu_stream.layout import PAGE_SIZE
 from domctx_qemu_stream.runs import Place, Settled, stride
 
-CHUNK: Final = 256
+CHUNK: Final = 64
 """Pages that are read at once where words stand between them: a core's cache holds them until they are in place."""
 KINDS: Final = np.arange(len(PageKind), dtype=np.uint8).reshape(-1, 1)
 """The kinds of one page of each kind, u8[1] each; read-only."""
@@ -58,10 +60,12 @@ class QemuMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page of every block, ascending; the arrays are valid until the next step. Raises StreamError."""
-        buffer, scratch = np.empty((pages, PAGE_SIZE), np.uint8), _scratch(CHUNK)
-        for index, block in enumerate(self._blocks):
-            for first in range(0, block.pages, pages):
-                yield self._batch(index, first, min(pages, block.pages - first), buffer, scratch)
+        return in_batches(self.sources(), self._blocks, pages)
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The blocks, for threads to read."""
+        for index in range(len(self._blocks)):
+            yield BlockSource(index, functools.partial(self._batch, index))
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random. Raises DomainError outside of the block."""
@@ -71,7 +75,9 @@ class QemuMemory:
         if first < 0 or count < 0 or first + count > pages:
             expected, got = f"pages below 0x{pages:x}", f"0x{first:x} + 0x{count:x}"
             raise DomainError("there are no such pages", file=self._name, expected=expected, got=got)
-        return self._page(block, first) if count == 1 else self._batch(block, first, count)
+        if count == 1:
+            return self._page(block, first)
+        return self._batch(block, first, count, np.empty(count * PAGE_SIZE, np.uint8))
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
@@ -90,14 +96,7 @@ class QemuMemory:
             return PageBatch(block, page, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
         return PageBatch(block, page, KINDS[PageKind.ZERO], NO_PAGES)
 
-    def _batch(
-        self,
-        block: int,
-        first: int,
-        count: int,
-        buffer: NDArray[np.uint8] | None = None,
-        scratch: NDArray[np.uint8] | None = None,
-    ) -> PageBatch:
+    def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
         runs = self._runs[block]
         found = runs.within(first, count)
         part = slice(found.start, found.stop)
@@ -108,14 +107,14 @@ class QemuMemory:
         offsets = runs.offsets[part] + steps * (lows - runs.firsts[part])
         kinds = np.full(count, self._missing[block], np.uint8)
         rows = int(counts[places != Place.FILL].sum())
-        goal = np.empty((rows, PAGE_SIZE), np.uint8) if buffer is None else buffer[:rows]
+        goal = buffer.reshape(-1, PAGE_SIZE)[:rows]
         fills: list[NDArray[np.uint8]] = []
         row = 0
         columns = zip((lows - first).tolist(), counts.tolist(), offsets.tolist(), places.tolist(), strict=True)
         for low, length, offset, place in columns:
             if place != Place.FILL:
                 kinds[low : low + length] = PageKind.DATA
-                self._rows(place, offset, goal[row : row + length], scratch)
+                self._rows(place, offset, goal[row : row + length])
                 row += length
             elif offset:
                 kinds[low : low + length] = PageKind.FILL
@@ -124,20 +123,15 @@ class QemuMemory:
                 kinds[low : low + length] = PageKind.ZERO
         return PageBatch(block, first, kinds, goal, np.concatenate(fills) if fills else None)
 
-    def _rows(self, place: int, offset: int, goal: NDArray[np.uint8], scratch: NDArray[np.uint8] | None) -> None:
+    def _rows(self, place: int, offset: int, goal: NDArray[np.uint8]) -> None:
         source = self._places[place]
         step = stride(place)
         if step == PAGE_SIZE or len(goal) == 1:
             source.rows(offset, goal)
             return
-        scratch = _scratch(min(len(goal), CHUNK)) if scratch is None else scratch
+        scratch = np.empty((1, min(len(goal), CHUNK) * step), np.uint8)
         for start in range(0, len(goal), CHUNK):
             part = goal[start : start + CHUNK]
             octets = scratch[:, : len(part) * step - (step - PAGE_SIZE)]
             source.rows(offset + start * step, octets)
             part[:] = np.ndarray(part.shape, np.uint8, octets.data, 0, (step, 1))
-
-
-def _scratch(pages: int) -> NDArray[np.uint8]:
-    """Room for so many pages with the words that stand between them."""
-    return np.empty((1, pages * stride(Place.STREAM)), np.uint8)

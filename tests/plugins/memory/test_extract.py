@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from domctx.api import Machine, Placement, RamBlock
 from domctx.errors import DomainError, UsageError
-from domctx.states import DEVICES, MEMORY, DeviceSection, PageBatch, PageKind
+from domctx.states import DEVICES, MEMORY, BlockSource, DeviceSection, PageBatch, PageKind
 from domctx_memory.extract import device_named
 from helpers.memory import Pages, SourceMemory, block_of, machine_of, random_pages
 from helpers.memory_cli import LiveDomain, image_of, run, stdout_of
@@ -59,6 +60,36 @@ def test_standard_output_gets_the_same_octets(image: Path) -> None:
     """``-o -`` writes to standard output what else stands in the file."""
     assert stdout_of("extract", image, "memory", "-o", "-") == physical(MEMORY_)
     assert stdout_of("extract", image, "block:rom", "-o", "-") == octets_of(MEMORY_, 2).tobytes()
+
+
+class Sourced(SourceMemory):
+    """The same memory, of which threads may read every block but one."""
+
+    passing = 1
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The blocks in turn; what was read last is wiped when a buffer is used again."""
+        for number, found in enumerate(self.pages):
+            if number == self.passing:
+                yield found.batch(number, 0, 0, len(found.kinds))
+            else:
+                yield BlockSource(number, functools.partial(self._into, number))
+
+    def _into(self, block: int, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
+        buffer[:] = 0xA5
+        batch = self.read(block, first, count)
+        pages = buffer[: batch.pages.size].reshape(batch.pages.shape)
+        pages[:] = batch.pages
+        return PageBatch(block, first, batch.kinds, pages, batch.fills)
+
+
+def test_blocks_that_threads_read(tmp_path: Path) -> None:
+    """What threads read and what passes become one file; a block that was not asked for is not read."""
+    domains = {"live": LiveDomain(MACHINE, {MEMORY: Sourced(BLOCKS, MEMORY_.pages)})}
+    run("extract", "live", "memory", "-o", tmp_path / "all", domains=domains)
+    assert (tmp_path / "all").read_bytes() == physical(MEMORY_)
+    run("extract", "live", "block:rom", "-o", tmp_path / "rom", domains=domains)
+    assert (tmp_path / "rom").read_bytes() == octets_of(MEMORY_, 2).tobytes()
 
 
 def test_zeros_stay_holes(tmp_path: Path) -> None:
