@@ -44,7 +44,7 @@ def test_an_operation_ends_its_threads() -> None:
     """When its block ends."""
     with Operation(["a=1"], force=True, allow_newer=True) as operation:
         assert list(operation.pool.map_ordered(abs, [-1])) == [1]
-    assert operation.pool._threads is None
+    assert operation.pool._executor is None
     assert (operation.given, operation.force, operation.allow_newer) == (("a=1",), True, True)
 
 
@@ -54,11 +54,11 @@ def test_running_makes_an_operation_where_there_is_none() -> None:
     with running(given) as found:
         assert found is given
         list(found.pool.map_ordered(abs, [1]))
-    assert given.pool._threads is not None
+    assert given.pool._executor is not None
     given.close()
     with running(None) as own:
         list(own.pool.map_ordered(abs, [1]))
-    assert own.pool._threads is None
+    assert own.pool._executor is None
 
 
 def context(**more: Any) -> HandlerContext:

@@ -17,8 +17,8 @@ from helpers.toy_machines import MACHINE, to_json
 
 HEAVY = {"numpy", "rich", "zstd", "cbor2", "isal", "hypothesis", "importlib.metadata"}
 """What only those need who use it; zstd by either of its names."""
-LIVE = {"asyncio", "ssl", "socket", "subprocess", "logging", "concurrent", "secrets"}
-"""What only those need who speak to a live machine; threads are no reason to import what logs."""
+LIVE = {"asyncio", "ssl", "socket", "subprocess", "secrets"}
+"""What only those need who speak to a live machine."""
 PLUGINS = {"pluggy", "domctx.api", "domctx.manager", "domctx.registry", "domctx.hookspecs", "domctx.handlers"}
 """What only those need who use plugins."""
 

@@ -12,7 +12,7 @@ import pytest
 from domctx.cli.show import lines
 from helpers import toys
 from helpers.toy_cli import Cli
-from helpers.toy_images import SMALLEST, vendor_image
+from helpers.toy_images import SMALLEST, saved, states, toy_registry, vendor_image
 
 
 def test_all_records(bare: Cli) -> None:
@@ -36,6 +36,33 @@ def test_one_record(cli: Cli) -> None:
     told = json.loads(cli("show", "--json", path, "CLOCK").out)
     assert told["file"] == path
     assert [row["value"] for row in told["records"]] == [{"ticks": 0x1122}]
+
+
+DERIVING = """
+from domctx.api import StateProvider
+from domctx.hookspecs import hookimpl
+from helpers import toys
+
+def notes(target):
+    dial = target.state(toys.DIAL)
+    return toys.Notes([str(dial.body.value).encode()]) if dial is not None else None
+
+@hookimpl
+def domctx_state_providers():
+    return [StateProvider(toys.NOTES, notes, owned=False)]
+"""
+
+
+def test_a_derived_state(cli: Cli) -> None:
+    """Is shown as its records would be; they stand nowhere."""
+    plugin = cli.file("deriving.py", DERIVING.encode())
+    image = cli.file("a.dctx", saved(toy_registry(), {toys.DIAL: states()[toys.DIAL]}))
+    ran = cli("--plugin", plugin, "show", image, "NOTES")
+    assert (ran.code, ran.err) == (0, "")
+    head, octets = ran.out.splitlines()
+    assert head.startswith("NOTES[0]")
+    assert "derived from other records" in head
+    assert octets == f"  octets: {b'42'.hex()}"
 
 
 def test_any_format_is_shown_as_an_image(cli: Cli) -> None:
