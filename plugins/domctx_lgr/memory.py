@@ -13,6 +13,7 @@ from domctx.states import PageBatch, PageKind
 from domctx_lgr.content import Content, Contiguous, CutError
 from domctx_lgr.files import Octets, Stream
 from domctx_lgr.inflate import GzipFile
+from domctx_memory.pages import together
 from domctx_memory.scan import uniform
 from domctx_x86 import PAGE_SIZE
 
@@ -54,12 +55,12 @@ class LgrMemory:
         Raises StreamError for a file that is cut, and at the end for a gzip file that is damaged or goes on.
         """
         pfns, places = self._content.header.nr_pfns, self._content.places
-        buffer, spare = (np.empty((min(pages, pfns), PAGE_SIZE), dtype=np.uint8) for _ in range(2))
+        buffer = np.empty((min(pages, pfns), PAGE_SIZE), dtype=np.uint8)
         fill: Fill = self._octets.fill
         if isinstance(places, Contiguous):
             fill = _in_order(self._octets.stream(places.start))
         for first in range(0, pfns, len(buffer)):
-            yield self._batch(first, min(len(buffer), pfns - first), buffer, spare, fill)
+            yield self._batch(first, min(len(buffer), pfns - first), buffer, fill)
         if isinstance(places, Contiguous):
             self._finish(fill)
 
@@ -69,22 +70,20 @@ class LgrMemory:
         if block or first < 0 or count < 0 or first + count > pfns:
             expected, got = f"block 0, pages below 0x{pfns:08x}", f"block {block}, 0x{first:08x} + 0x{count:x}"
             raise DomainError("there are no such pages", file=self._octets.name, expected=expected, got=got)
-        buffer, spare = (np.empty((count, PAGE_SIZE), dtype=np.uint8) for _ in range(2))
-        return self._batch(first, count, buffer, spare, self._octets.fill)
+        return self._batch(first, count, np.empty((count, PAGE_SIZE), dtype=np.uint8), self._octets.fill)
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened file takes no pages", file=self._octets.name)
 
-    def _batch(self, first: int, count: int, buffer: Rows, spare: Rows, fill: Fill) -> PageBatch:
+    def _batch(self, first: int, count: int, buffer: Rows, fill: Fill) -> PageBatch:
         present = self._content.places.present(first, count)
         kinds = np.where(present, np.uint8(PageKind.DATA), np.uint8(self._content.missing))
         pages = self._fetch(first, count, buffer, fill)
         zero = uniform(pages) & (pages[:, 0] == 0)
         if zero.any():
             kinds[np.flatnonzero(present)[zero]] = PageKind.ZERO
-            kept = len(pages) - int(np.count_nonzero(zero))
-            pages = np.compress(~zero, pages, axis=0, out=spare[:kept])
+            pages = together(pages, np.flatnonzero(~zero), buffer)
         return PageBatch(0, first, kinds, pages)
 
     def _fetch(self, first: int, count: int, buffer: Rows, fill: Fill) -> Rows:

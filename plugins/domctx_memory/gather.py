@@ -9,7 +9,6 @@ What passes is copied into windows as it comes; what threads may read is read by
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
@@ -55,7 +54,8 @@ class Extent:
         if (batch.block, batch.first, batch.count) != (self.source.block, self.first, self.count):
             raise PluginError("a source gave other pages than it was asked for", expected=self.count, got=batch.count)
         piece = _normal(attrs.evolve(batch, pages=np.ascontiguousarray(batch.pages)))
-        return Window(piece.batch(_together(piece, buffer.reshape(-1, 1 << shift))), shift, buffer)
+        data = pages.together(piece.pages, piece.rows, buffer.reshape(-1, 1 << shift))
+        return Window(piece.batch(data), shift, buffer)
 
 
 def windows(
@@ -121,20 +121,6 @@ def _normal(batch: PageBatch) -> _Piece:
     octets[places] = batch.pages[same, 0]
     kinds[(kinds == PageKind.FILL) & (octets == 0)] = PageKind.ZERO
     return _Piece(batch.block, batch.first, kinds, octets, batch.types, batch.pages, np.flatnonzero(~same))
-
-
-def _together(piece: _Piece, room: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The DATA of ``piece``, which stands in ``room`` or elsewhere, one page behind the other."""
-    breaks = np.flatnonzero(np.diff(piece.rows) != 1) + 1
-    if not len(breaks):
-        return piece.pages[piece.rows[0] : piece.rows[-1] + 1] if len(piece.rows) else room[:0]
-    size = room.shape[1]
-    octets, goal = piece.pages.reshape(-1), room.reshape(-1)
-    edges = [0, *breaks.tolist(), len(piece.rows)]
-    for start, stop in itertools.pairwise(edges):
-        low = int(piece.rows[start])
-        goal[start * size : stop * size] = octets[low * size : (low + stop - start) * size]
-    return room[: len(piece.rows)]
 
 
 def _pieces(piece: _Piece, limit: int) -> Iterator[_Piece]:

@@ -119,6 +119,24 @@ def whole(batch: PageBatch, page_size: int) -> NDArray[np.uint8]:
     return pages
 
 
+def together(pages: NDArray[np.uint8], rows: NDArray[np.intp], room: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Some rows of ``pages`` u8[n, page size], ascending, one page behind the other: as they stand, else in ``room``.
+
+    ``pages`` are C-contiguous, and may stand in ``room`` themselves, from its start on: they are moved then.
+    """
+    if not len(rows):
+        return room[:0]
+    edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    if len(edges) == 2:
+        return pages[rows[0] : rows[-1] + 1]
+    size = room.shape[1]
+    octets, goal = pages.reshape(-1), room.reshape(-1)
+    for start, stop in itertools.pairwise(edges):
+        low = int(rows[start])
+        goal[start * size : stop * size] = octets[low * size : (low + stop - start) * size]
+    return room[: len(rows)]
+
+
 @frozen(eq=False)
 class Part:
     """Some of the pages that are asked for, in one piece; ``place`` says which of them.

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError, PluginError
@@ -153,3 +154,17 @@ def test_nothing_makes_a_batch_of_absent_pages() -> None:
     assert found.kinds.tolist() == [PageKind.ABSENT] * 3
     assert found.pages.shape == (0, 1024)
     assert pages.assemble(pages.absent(0, 4, 0, 1024), 1024, []).count == 0
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.booleans())
+def test_pages_are_put_together(kept: list[bool], moved: bool) -> None:
+    """Those that are kept, in order, whether they stand in the room or elsewhere; a single run stays where it is."""
+    room = np.random.default_rng(len(kept)).integers(0, 256, (len(kept), 1024)).astype(np.uint8)
+    given_pages = room if moved else room.copy()
+    rows = np.flatnonzero(kept)
+    expected = given_pages[rows].copy()
+    found = pages.together(given_pages, rows, room)
+    assert np.array_equal(found, expected)
+    one_run = len(rows) > 0 and int(rows[-1]) - int(rows[0]) == len(rows) - 1
+    assert not one_run or np.shares_memory(found, given_pages)
+    assert one_run or not len(rows) or np.shares_memory(found, room)
