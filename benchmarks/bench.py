@@ -120,16 +120,16 @@ class Bench:
         )
 
     def guest(self) -> Path:
-        """A simulated Xen machine of 2004 whose kernel is a stretch of the memory: 320 MiB of 384."""
+        """A simulated Xen machine of 2004 whose kernel is a stretch of the memory: 704 MiB of 800."""
         return self.made("guest.sim", self._build)
 
     def _build(self, path: Path) -> None:
         payload, kernel = self.out("payload.bin"), self.out("guest.img")
         with self.ram().open("rb") as ram:
-            payload.write_bytes(ram.read(320 << 20))
+            payload.write_bytes(ram.read(704 << 20))
         remove(kernel)
         run(self.domctx("make-guest", payload, "--load-address", "0xC0000000", "-o", kernel))
-        run(self.domctx("build", kernel, f"sim:{path}", "--memory", "384M"))
+        run(self.domctx("build", kernel, f"sim:{path}", "--memory", "800M"))
 
     def lgr(self) -> Path:
         """Its LinuxGuestRecord."""
