@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,13 +39,6 @@ def seconds(request: pytest.FixtureRequest) -> float:
 def plugins() -> Registry:
     """The bundled state plugins."""
     return registry()
-
-
-@pytest.fixture(autouse=True)
-def _bounded() -> Iterator[None]:
-    """No target makes the process larger than the limit."""
-    yield
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < LIMIT
 
 
 def fuzz(target: Callable[[bytes], object], seeds: list[bytes], seconds: float) -> None:

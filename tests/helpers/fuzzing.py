@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from domctx.errors import DomctxError, PluginError
 
@@ -54,3 +56,12 @@ def survives(target: Callable[[bytes], object], octets: bytes) -> bool:
     except DomctxError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def bounded(limit: int) -> Iterator[None]:
+    """The process stays below ``limit`` octets while the block runs, whatever ran in it before (proc(5))."""
+    Path("/proc/self/clear_refs").write_text("5")
+    yield
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    assert int(line.split()[1]) << 10 < limit
