@@ -18,6 +18,7 @@ apt_install() {
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
 }
 
+[ ! -f "$VENV" ] || rm -- "$VENV"  # tox leaves a file of that name, which only points to its newest environment
 if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     if ! "$PYTHON" -c 'import ensurepip' >/dev/null 2>&1; then
         apt_install python3-venv
