@@ -17,12 +17,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, Final
 
 import blake3
 
 from domctx.errors import StreamError, UnsupportedError
 from domctx.groups import GROUP_LIMIT, Group
+from domctx.made import MadeSequence
 from domctx.wire import END_RECORD, HEADER, OPTIONAL, TYPE_DIRECTORY, pack_header, record_name
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def encode(groups: list[Group], records: int, offset: int) -> bytes:
     return body + TAIL.pack(blake3.blake3(header + body).digest(), offset, MAGIC)
 
 
-class Directory(Sequence[Group]):
+class Directory(MadeSequence[Group]):
     """A decoded DIRECTORY: its groups in the order of the stream. Columns stay packed; rows are made on demand."""
 
     def __init__(self, body: Buffer, offset: int) -> None:
@@ -139,22 +140,12 @@ class Directory(Sequence[Group]):
     def __len__(self) -> int:
         return self.rows
 
-    @overload
-    def __getitem__(self, index: int) -> Group: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Group]: ...
-
-    def __getitem__(self, index: int | slice) -> Group | list[Group]:
-        rows = range(self.rows)[index]
-        return self._row(rows) if isinstance(rows, int) else [self._row(row) for row in rows]
-
-    def _row(self, row: int) -> Group:
-        places = [(HEAD.size + before * self.rows + row * struct.calcsize(code), code) for before, code in COLUMNS]
+    def _made(self, place: int) -> Group:
+        cells = [(HEAD.size + before * self.rows + place * struct.calcsize(code), code) for before, code in COLUMNS]
         type_, instance, records, offset, length = (
-            struct.unpack_from(f"<{code}", self._body, place)[0] for place, code in places
+            struct.unpack_from(f"<{code}", self._body, at)[0] for at, code in cells
         )
-        digest = bytes(self._digests()[row * DIGEST_SIZE : (row + 1) * DIGEST_SIZE])
+        digest = bytes(self._digests()[place * DIGEST_SIZE : (place + 1) * DIGEST_SIZE])
         return Group(type_, instance, records, offset, length, digest)
 
     def __iter__(self) -> Iterator[Group]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from collections.abc import Iterable
+from typing import Any
 
 from domctx.api import RecordType
 from domctx.errors import RecordError
 from domctx.files import RandomFile
+from domctx.made import MadeSequence
 from domctx.records import decode_body
 from domctx.wire import HEADER, Header, record_name
 
@@ -45,7 +46,7 @@ class FileRecord:
         return RecordError(message, file=self.file, offset=self.offset, record=name, **details)
 
 
-class FileRecords(Sequence[FileRecord]):
+class FileRecords(MadeSequence[FileRecord]):
     """The records of one type in an opened image, in stream order; each is made when it is asked for.
 
     Twenty octets for each are kept: an image of 1 TiB of memory has a quarter of a million.
@@ -64,16 +65,6 @@ class FileRecords(Sequence[FileRecord]):
     def __len__(self) -> int:
         return len(self._offsets)
 
-    @overload
-    def __getitem__(self, index: int) -> FileRecord: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[FileRecord]: ...
-
-    def __getitem__(self, index: int | slice) -> FileRecord | list[FileRecord]:
-        rows = range(len(self))[index]
-        return self._record(rows) if isinstance(rows, int) else [self._record(row) for row in rows]
-
-    def _record(self, row: int) -> FileRecord:
-        header = Header(self._type.code, self._instances[row], self._lengths[row])
-        return FileRecord(self._file, header, self._offsets[row], self._type, self._version)
+    def _made(self, place: int) -> FileRecord:
+        header = Header(self._type.code, self._instances[place], self._lengths[place])
+        return FileRecord(self._file, header, self._offsets[place], self._type, self._version)

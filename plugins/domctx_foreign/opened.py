@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
 
 from domctx.errors import DomainError
+from domctx.made import MadeSequence
 from domctx.states import ForeignPart
 
 
-class OpenedForeign(Sequence[ForeignPart]):
+class OpenedForeign(MadeSequence[ForeignPart]):
     """FOREIGN_HEAD or FOREIGN_TAIL of the file called ``name``: ``count`` parts, of which ``part`` reads one."""
 
     def __init__(self, name: str, count: int, part: Callable[[int], ForeignPart]) -> None:
@@ -27,10 +27,5 @@ class OpenedForeign(Sequence[ForeignPart]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> ForeignPart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ForeignPart]: ...
-    def __getitem__(self, index: int | slice) -> ForeignPart | Sequence[ForeignPart]:
-        places = range(self._count)[index]
-        return self._part(places) if isinstance(places, int) else [self._part(place) for place in places]
+    def _made(self, place: int) -> ForeignPart:
+        return self._part(place)
