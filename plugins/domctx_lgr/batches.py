@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx.schema import decode
 from domctx.states import PageKind, PageType
 from domctx_cpu.layout import CONTEXT_SIZE, FullExecutionContext
 from domctx_lgr.arrays import read_blocks
-from domctx_lgr.content import Content, CutError, Scattered, check_context, check_frame_page, first_bad, take, words
+from domctx_lgr.content import Content, Scattered, check_context, check_frame_page, first_bad, take, words
 from domctx_lgr.layout import (
     C1,
     C2,

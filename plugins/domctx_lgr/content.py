@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx.schema import decode, offset_of
 from domctx.states import PageKind
 from domctx.values import frozen
@@ -34,10 +35,6 @@ ESI = offset_of(FullExecutionContext, "cpu_ctxt") + offset_of(ExecutionContext, 
 GDT_FRAMES = offset_of(FullExecutionContext, "gdt_frames")
 GDT_ENTS = offset_of(FullExecutionContext, "gdt_ents")
 PT_BASE = offset_of(FullExecutionContext, "pt_base")
-
-
-class CutError(StreamError):
-    """The file ends before the record does."""
 
 
 class Places(Protocol):

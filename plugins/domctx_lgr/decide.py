@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx.states import PageType
 from domctx.values import frozen
 from domctx_lgr.arrays import read_array
 from domctx_lgr.batches import StrayError, look_batches, read_batched
-from domctx_lgr.content import Content, CutError
+from domctx_lgr.content import Content
 from domctx_lgr.inflate import GzipFile
 from domctx_lgr.layout import A0, A1, A2, A3, C1, C2, MAX_BATCH, PAGES, SIGNATURE, B, Header, Variant, array_size
 from domctx_x86 import PAGE_SHIFT

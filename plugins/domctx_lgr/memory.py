@@ -9,8 +9,9 @@ import numpy as np
 
 from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, StreamError
+from domctx.files import CutError
 from domctx.states import PageBatch, PageKind
-from domctx_lgr.content import Content, Contiguous, CutError
+from domctx_lgr.content import Content, Contiguous
 from domctx_lgr.files import Octets, Stream
 from domctx_lgr.inflate import GzipFile
 from domctx_memory.pages import together
