@@ -115,7 +115,7 @@ def domctx_record_types() -> Sequence[RecordType]:
         RecordType(
             code=0x0001_0100,
             name="MEMORY",
-            summary="up to 4 MiB of one block of guest memory: page kinds, and the pages in frames of 256 KiB",
+            summary="up to 4 MiB of one block of guest memory: page kinds, and the pages in frames of 128 KiB",
             state=MEMORY,
             save=save,
             load=load,
@@ -123,7 +123,7 @@ def domctx_record_types() -> Sequence[RecordType]:
             new_state=new_state,
             instances=Instances.DENSE,
             body="domctx_memory.layout:MemoryBody",
-            max_body=0x40_31BF,
+            max_body=0x40_333F,
             max_size=max_size,
             estimate_size=estimate_size,
             view=view,

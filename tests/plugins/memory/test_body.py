@@ -83,4 +83,4 @@ def test_the_bound_holds_for_noise() -> None:
     for codec in Codec:
         packed = packed_of(PageBatch(0, 0, kinds, pages, np.array([9], np.uint8), types), codec)
         assert packed.length(4095) <= body_bound(1024, 12)
-        assert len(packed.columns) == 16 * ENTRY_SIZE + 2 * 1024 + 1
+        assert len(packed.columns) == 32 * ENTRY_SIZE + 2 * 1024 + 1

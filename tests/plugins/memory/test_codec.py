@@ -48,17 +48,17 @@ def test_what_does_not_get_smaller_stays_as_it_is() -> None:
     assert (plain.entry.stored, plain.entry.check) == (8192, 0)
 
 
-def test_a_frame_holds_64_pages() -> None:
-    """Pages are cut into frames of 64, of which the last may be shorter; no pages make no frame."""
-    pages = np.tile(TEXT, (80, 1))
+def test_a_frame_holds_32_pages() -> None:
+    """Pages are cut into frames of 32, of which the last may be shorter; no pages make no frame."""
+    pages = np.tile(TEXT, (40, 1))
     sizes = [len(unpack(frame.octets, size, frame.entry)) for frame, size in _with_sizes(pages)]
-    assert sizes == [64 * 4096, 64 * 4096, 32 * 4096]
+    assert sizes == [32 * 4096, 32 * 4096, 16 * 4096]
     assert list(Packer(Codec.ZSTD, 1).frames(pages[:0], 12)) == []
 
 
 def _with_sizes(pages: NDArray[np.uint8]) -> list[tuple[Frame, int]]:
     frames = list(Packer(Codec.ZSTD, 1).frames(pages, 12))
-    return [(frame, min(64, len(pages) - 64 * index) * 4096) for index, frame in enumerate(frames)]
+    return [(frame, min(32, len(pages) - 32 * index) * 4096) for index, frame in enumerate(frames)]
 
 
 def test_the_same_pages_give_the_same_frame() -> None:

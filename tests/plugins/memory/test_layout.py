@@ -51,22 +51,22 @@ def test_offsets_are_pinned() -> None:
     assert {field.name: field.offset for field in schema.fields(FrameEntry)} == {"stored": 0, "check": 4, "digest": 8}
 
 
-@pytest.mark.parametrize(("shift", "record", "frame"), [(10, 4096, 256), (12, 1024, 64), (18, 16, 1), (22, 1, 1)])
-def test_a_record_covers_4_mib_and_a_frame_256_kib(shift: int, record: int, frame: int) -> None:
-    """A record covers 4 MiB of pages of any size, and a frame 256 KiB or one page."""
+@pytest.mark.parametrize(("shift", "record", "frame"), [(10, 4096, 128), (12, 1024, 32), (18, 16, 1), (22, 1, 1)])
+def test_a_record_covers_4_mib_and_a_frame_128_kib(shift: int, record: int, frame: int) -> None:
+    """A record covers 4 MiB of pages of any size, and a frame 128 KiB or one page."""
     assert (record_pages(shift), frame_pages(shift)) == (record, frame)
 
 
-@pytest.mark.parametrize(("data", "frames"), [(0, 0), (1, 1), (64, 1), (65, 2), (1024, 16)])
-def test_there_is_a_frame_for_each_64_pages_begun(data: int, frames: int) -> None:
-    """The number of frames is the number of DATA pages divided by 64, rounded up."""
+@pytest.mark.parametrize(("data", "frames"), [(0, 0), (1, 1), (32, 1), (33, 2), (1024, 32)])
+def test_there_is_a_frame_for_each_32_pages_begun(data: int, frames: int) -> None:
+    """The number of frames is the number of DATA pages divided by 32, rounded up."""
     assert frame_count(data, 12) == frames
 
 
 def test_columns_are_as_long_as_their_coding_says() -> None:
     """A column takes no octet, one, or one for each page; the page map is the table and all columns."""
     assert [coded(coding, 7) for coding in Coding] == [0, 1, 7]
-    head = MemoryHead(0, 12, 1, Coding.EACH, Coding.ALL, 0, 100, 65, 3, 0)
+    head = MemoryHead(0, 12, 1, Coding.EACH, Coding.ALL, 0, 100, 33, 3, 0)
     assert columns_size(head) == 2 * ENTRY_SIZE + 100 + 1 + 3
 
 

@@ -34,7 +34,7 @@ def body_of(*given: str) -> bytes:
 BODY = body_of()
 RAW = body_of("compression=none")
 HEAD = head_of(BODY)
-TABLE = ENTRY_SIZE * 2
+TABLE = ENTRY_SIZE * 3
 
 
 def whole(body: bytes) -> PageMap:
@@ -46,7 +46,7 @@ def whole(body: bytes) -> PageMap:
 
 
 def test_the_sample_has_everything() -> None:
-    """The body that is damaged below has two frames, fills, types, and kinds of every page."""
+    """The body that is damaged below has three frames, fills, types, and kinds of every page."""
     assert (HEAD.data, HEAD.fills) == (90, 20)
     assert (HEAD.kinds, HEAD.types, HEAD.codec) == (Coding.EACH, Coding.EACH, Codec.ZSTD)
     assert head_of(RAW).filler
@@ -142,7 +142,7 @@ def test_a_damaged_head_is_told_from_a_damaged_map() -> None:
         (TABLE + 200, b"\x03" * 200, "types are given for each page although"),
         (TABLE + 400, b"\x00", "a page of zeros is given as FILL"),
         (0, b"\x00\x00\x00\x00", "frame 0 has a length that it cannot have"),
-        (0, b"\x01\x00\x04\x00", "frame 0 has a length that it cannot have"),
+        (0, b"\x01\x00\x02\x00", "frame 0 has a length that it cannot have"),
         (ENTRY_SIZE, b"\xff\xff\xff\xff", "frame 1 has a length that it cannot have"),
         (0, b"\x01\x00\x00\x00", "the frames do not end where the body does"),
     ],
@@ -172,7 +172,7 @@ def test_pages_of_an_incremental_image_are_refused() -> None:
 def test_an_uncompressed_frame_has_one_length() -> None:
     """In a body that is not compressed every frame has its full length, and its filler is zero."""
     with pytest.raises(RecordError, match="frame 0 has a length"):
-        whole(changed_rest(RAW, 0, b"\xff\xff\x03\x00"))
+        whole(changed_rest(RAW, 0, b"\xff\xff\x01\x00"))
     with pytest.raises(RecordError, match="the filler is not zero"):
         whole(changed_rest(RAW, map_size(head_of(RAW)) - HEAD_SIZE - 1, b"\x01"))
 

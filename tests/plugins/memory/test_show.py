@@ -40,7 +40,7 @@ def test_what_a_record_covers_is_shown() -> None:
         "page_size": 4096,
         "kinds": {"data": 90, "zero": 30, "fill": 10},
         "codec": "zstd",
-        "frames": 2,
+        "frames": 3,
         "octets": 90 * 4096,
     }
 

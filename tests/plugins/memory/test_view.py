@@ -208,7 +208,7 @@ def test_frames_in_the_cache_are_bounded() -> None:
         sealed(MemoryHead(0, 12, head.codec, 1, 0, 1024 * number, 1024, 1024, 0, 0), body[64:]) for number in range(10)
     ]
     view = Road([block_of(10 * 1024)]).view(*bodies)
-    for page in range(0, 10 * 1024, 64):
+    for page in range(0, 10 * 1024, 32):
         view.read(0, page, 1)
     assert view._frames.weight == FRAME_CACHE
     assert view._maps.weight == 10 <= MAP_CACHE
