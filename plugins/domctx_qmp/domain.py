@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import DomainError
@@ -20,14 +20,16 @@ from domctx.states import (
 )
 from domctx.values import frozen
 from domctx_disks import DISKS, DisksContext
-from domctx_memory.sources import in_batches
 from domctx_qmp.describe import machine_of
 from domctx_qmp.disks import DiskKeeper
 from domctx_qmp.found import RUNNING
-from domctx_qmp.looking import Looking
+from domctx_qmp.guarding import Guard
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.options import CONTINUE, QUIT
-from domctx_qmp.saving import Saving
+
+if TYPE_CHECKING:
+    from domctx_qmp.looking import Looking
+    from domctx_qmp.saving import Saving
 
 T = TypeVar("T")
 
@@ -56,6 +58,8 @@ class LiveDomain:
     @functools.cached_property
     def looking(self) -> Looking:
         """What can be seen without pausing it."""
+        from domctx_qmp.looking import Looking
+
         return Looking(self._monitor, self._described)
 
     @property
@@ -95,13 +99,23 @@ class LiveDomain:
 
     def pause(self) -> None:
         """Stop the guest. Raises DomainError where it is in a state that cannot be saved."""
-        with self._monitor.understood():
-            saving = Saving(self._monitor, self._described, self._keeper, self._context.note)
-        self._saving = saving
+        self._saving = saving = self._begun()
         try:
             saving.stop()
         except BaseException:
             self._give_back()
+            raise
+
+    def _begun(self) -> Saving:
+        """A save, with a guardian that starts while what the save needs is imported."""
+        guard = Guard(self._monitor.path)
+        try:
+            from domctx_qmp.saving import Saving
+
+            with self._monitor.understood():
+                return Saving(self._monitor, guard, self._described, self._keeper, self._context.note)
+        except BaseException:
+            guard.release()
             raise
 
     def unpause(self) -> None:
@@ -156,6 +170,8 @@ class LiveMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """The pages as they arrive, once; the arrays are valid until the next step. Raises DomctxError."""
+        from domctx_memory.sources import in_batches
+
         return in_batches(self.sources(pages), self.blocks, pages)
 
     def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:

@@ -5,7 +5,7 @@ the saver has changed so far, as JSON, and the last one, ``"released"``, says th
 that closes without it means that the saver was killed: the guardian then connects to QEMU, ends a migration that still
 runs, undoes what was changed, and continues the guest if it was found running.
 
-Nothing but the standard library is imported, so that it starts at once: ``python -I -S guardian.py SOCKET``.
+Nothing but the standard library is imported, so that it starts soon: ``python -I -S guardian.py SOCKET``.
 """
 
 from __future__ import annotations
@@ -129,4 +129,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # at once: who released it waits for its end, and nothing is left to be written

@@ -1,4 +1,4 @@
-"""The saver's side of the guardian: starts it before the guest is stopped, and releases it when all is given back."""
+"""The saver's side of the guardian: starts it early, lets nothing begin before it is ready, releases it in the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ END: Final = 2.0
 
 
 class Guard:
-    """A guardian that runs. Raises DomainError where it cannot be started."""
+    """A guardian that starts, beside what else there is to do. Raises DomainError where that is not possible."""
 
     def __init__(self, path: str) -> None:
         line = [sys.executable, "-I", "-S", str(Path(guardian.__file__)), path]
@@ -37,7 +37,15 @@ class Guard:
             )
         except OSError as error:
             raise self._failed(error.strerror) from error
-        self._wait()
+
+    def ready(self) -> None:
+        """Wait until it ignores signals and reads its pipe: nothing is changed before. Raises DomainError."""
+        answer = self._process.stdout
+        assert answer is not None
+        found, _, _ = select.select([answer], [], [], START)
+        if not found or os.read(answer.fileno(), len(guardian.READY)) != guardian.READY:
+            self._process.kill()
+            raise self._failed("it does not start")
 
     def tell(self, changed: Mapping[str, Any]) -> None:
         """What is to be undone from now on, and whether the guest is to run: see ``guardian.give_back``."""
@@ -46,34 +54,25 @@ class Guard:
     def release(self) -> None:
         """There is nothing left to do; the guardian ends."""
         self._write(json.dumps(guardian.RELEASED))
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        self._let_go()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END)
 
     def leave(self) -> None:
         """Let go without a word: the guardian does what is left to do."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        self._let_go()
         self._process.returncode = 0  # it ends when it is done; nobody waits for it
+
+    def _let_go(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
 
     def _write(self, text: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):  # killed, or let go
             self._process.stdin.write(text.encode() + b"\n")
-
-    def _wait(self) -> None:
-        """Until it ignores signals and reads its pipe."""
-        answer = self._process.stdout
-        assert answer is not None
-        with answer:
-            ready, _, _ = select.select([answer], [], [], START)
-            if not ready or os.read(answer.fileno(), len(guardian.READY)) != guardian.READY:
-                self._process.kill()
-                self._process.wait()
-                raise self._failed("it does not start")
 
     def _failed(self, why: str | None) -> DomainError:
         return DomainError(

@@ -15,7 +15,6 @@ from domctx.errors import DomainError, DomctxError
 from domctx_qmp import found, migration
 from domctx_qmp.device_state import device_state, with_run_state
 from domctx_qmp.disks import DiskKeeper
-from domctx_qmp.guarding import Guard
 from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
 from domctx_qmp.settings import IGNORE_SHARED, Settings, settings_for_save
@@ -25,6 +24,7 @@ from domctx_qmp.taken import TakenStream
 
 if TYPE_CHECKING:
     from domctx_disks import StoredDisks
+    from domctx_qmp.guarding import Guard
 
 Note = Callable[[str], None]
 
@@ -32,11 +32,12 @@ Note = Callable[[str], None]
 class Saving:
     """Makes sure that the guest can be saved; ``stop`` begins, and ``give_back`` ends it, whatever happened.
 
-    ``told`` is what QEMU told of the machine. Raises DomainError where the guest is in a state that cannot be saved.
+    ``told`` is what QEMU told of the machine; nothing is changed before ``guard`` is ready. Raises DomainError where
+    the guest is in a state that cannot be saved.
     """
 
-    def __init__(self, monitor: Monitor, told: Machine, disks: DiskKeeper, note: Note) -> None:
-        self._monitor, self._disks, self._note = monitor, disks, note
+    def __init__(self, monitor: Monitor, guard: Guard, told: Machine, disks: DiskKeeper, note: Note) -> None:
+        self._monitor, self._guard, self._disks, self._note = monitor, guard, disks, note
         self.found = monitor.status()
         self.told = attrs.evolve(told, run_state="running" if self.found == found.RUNNING else "paused")
         found.check(self.found, monitor.name)
@@ -46,7 +47,7 @@ class Saving:
         self._undo = Settings()
         self._stream: TakenStream | TakenStanding | None = None
         self._stopped = 0.0
-        self._guard = Guard(monitor.path)
+        guard.ready()
         self._shared = shared_ram(monitor, told.blocks)
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_what_only_looks_does_not_stop_the_guest(qemu: RealQemu, arguments: list
     with qemu_events(qemu) as seen:
         assert run([*arguments, f"qmp:{qemu.socket}"]) == 0
         assert seen() == []
+
+
+def test_numpy_comes_while_the_guardian_starts() -> None:
+    """Neither opening a live QEMU nor describing it needs arrays: a save imports them meanwhile."""
+    script = "import sys, domctx_qmp.domain; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_save_stops_the_guest_once(qemu: RealQemu, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx_qmp import guardian, guarding
 from domctx_qmp.guarding import Guard
@@ -118,6 +119,7 @@ def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
     """Released, or left: then the guest is continued."""
     for leave in (False, True):
         guard = Guard(str(qemu.socket))
+        guard.ready()
         guard.tell({"running": True})
         qemu.qmp("stop")
         if leave:
@@ -129,12 +131,34 @@ def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
             assert qemu.status() == "paused"
 
 
+def test_a_guard_that_is_released_while_it_starts(tmp_path: Path) -> None:
+    """Ends, and leaves no process behind."""
+    guard = Guard(str(tmp_path / "none"))
+    guard.release()
+    assert guard._process.returncode is not None
+
+
 def test_a_guardian_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is told, before the guest is stopped."""
+    """Is told: at once where there is no such program, and before it is needed where it ends, or says nothing."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     with pytest.raises(DomainError, match="cannot be started; got No such file or directory\n  the guest was not stop"):
         Guard("socket")
+    monkeypatch.setattr(guarding, "START", 0.01)
+    (silent := tmp_path / "silent").write_text("#!/bin/sh\nexec sleep 60\n")
+    silent.chmod(0o700)
+    for program in ("/bin/true", str(silent)):
+        monkeypatch.setattr(sys, "executable", program)
+        guard = Guard("socket")
+        with pytest.raises(DomainError, match="cannot be started; got it does not start"):
+            guard.ready()
+        guard.release()
+        assert guard._process.returncode is not None
+
+
+def test_nothing_is_changed_without_a_guardian(qemu: RealQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest runs on, no image is written, and the guardian that does not start is gone."""
     monkeypatch.setattr(sys, "executable", "/bin/true")
-    with pytest.raises(DomainError, match="cannot be started; got it does not start"):
-        Guard("socket")
-    assert guarding.START > 1
+    goal = tmp_path / "a.dctx"
+    assert run(["save", f"qmp:{qemu.socket}", str(goal)]) == 6
+    assert qemu.status() == "running"
+    assert list(tmp_path.iterdir()) == []
