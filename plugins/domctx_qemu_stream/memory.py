@@ -22,6 +22,9 @@ KINDS: Final = np.arange(len(PageKind), dtype=np.uint8).reshape(-1, 1)
 """The kinds of one page of each kind, u8[1] each; read-only."""
 KINDS.flags.writeable = False
 DATA: Final = KINDS[PageKind.DATA]
+ZERO: Final = KINDS[PageKind.ZERO]
+ONE: Final = (1, PAGE_SIZE)
+OCTET: Final = np.dtype(np.uint8)
 NO_PAGES: Final = np.empty((0, PAGE_SIZE), np.uint8)
 
 
@@ -69,32 +72,30 @@ class QemuMemory:
 
     def read(self, block: int, first: int, count: int) -> PageBatch:
         """Pages at random. Raises DomainError outside of the block."""
-        if not 0 <= block < len(self._pages):
-            raise DomainError("there is no such RAM block", expected=f"below {len(self._pages)}", got=block)
-        pages = self._pages[block]
-        if first < 0 or count < 0 or first + count > pages:
-            expected, got = f"pages below 0x{pages:x}", f"0x{first:x} + 0x{count:x}"
-            raise DomainError("there are no such pages", file=self._name, expected=expected, got=got)
-        if count == 1:
-            return self._page(block, first)
-        return self._batch(block, first, count, np.empty(count * PAGE_SIZE, np.uint8))
+        if not (0 <= block < len(self._pages) and 0 <= first <= first + count <= self._pages[block]):
+            raise self._outside(block, first, count)
+        if count != 1:
+            return self._batch(block, first, count, np.empty(count * PAGE_SIZE, np.uint8))
+        found = self._runs[block].at(first)  # one page is what many readers ask for: no arrays are needed to find it
+        if found is None:
+            return PageBatch(block, first, KINDS[self._missing[block]], NO_PAGES)
+        place, offset = found
+        if place:
+            return PageBatch(block, first, DATA, np.ndarray(ONE, OCTET, self._places[place].page(offset)))
+        if offset:
+            return PageBatch(block, first, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
+        return PageBatch(block, first, ZERO, NO_PAGES)
 
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened file takes no pages", file=self._name)
 
-    def _page(self, block: int, page: int) -> PageBatch:
-        """One page: what many readers ask for, and then no arrays are needed to find it."""
-        found = self._runs[block].at(page)
-        if found is None:
-            return PageBatch(block, page, KINDS[self._missing[block]], NO_PAGES)
-        place, offset = found
-        if place:
-            octets = self._places[place].page(offset)
-            return PageBatch(block, page, DATA, np.ndarray((1, PAGE_SIZE), np.uint8, octets))
-        if offset:
-            return PageBatch(block, page, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
-        return PageBatch(block, page, KINDS[PageKind.ZERO], NO_PAGES)
+    def _outside(self, block: int, first: int, count: int) -> DomainError:
+        """What is wrong with a request."""
+        if not 0 <= block < len(self._pages):
+            return DomainError("there is no such RAM block", expected=f"below {len(self._pages)}", got=block)
+        expected, got = f"pages below 0x{self._pages[block]:x}", f"0x{first:x} + 0x{count:x}"
+        return DomainError("there are no such pages", file=self._name, expected=expected, got=got)
 
     def _batch(self, block: int, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
         runs = self._runs[block]
