@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from domctx.api import Domain, RamBlock
+from domctx.api import Domain
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation
@@ -23,11 +23,9 @@ from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
 from domctx.states import DEVICES, MEMORY, BlockSource, DeviceSection, Memory, PageBatch, PageKind
 from domctx_memory.address import AddressMap, Extent, space_of
-from domctx_memory.buffers import Buffers
-from domctx_memory.layout import record_pages
 from domctx_memory.octets import pieces, runs
 from domctx_memory.pages import fills_by_page
-from domctx_memory.sources import sources
+from domctx_memory.sources import batch_pages, in_batches, sources
 
 STREAM: Final = "-"
 LISTED: Final = 40
@@ -104,7 +102,7 @@ class Scatter:
     def __init__(self, goal: io.FileIO, name: str, space: AddressMap) -> None:
         self._descriptor, self._name = goal.fileno(), name
         self._space = space
-        self._reached = (0, 0)
+        self._reached: dict[int, int] = {}
         self._extents: dict[int, list[Extent]] = {}
         for extent in space.extents:
             self._extents.setdefault(extent.block, []).append(extent)
@@ -112,39 +110,26 @@ class Scatter:
     def write(self, memory: Memory, operation: Operation) -> None:
         """Write all of ``memory`` that the address space holds. Raises DomainError; an OSError is the disk's."""
         os.ftruncate(self._descriptor, self._space.end)
-        buffers = Buffers()
+        wanted = self._wanted(memory, operation)
+        pages = batch_pages(memory.blocks)
+        for batch in in_batches(wanted, memory.blocks, pages, operation.pool.map_ordered):
+            shift = memory.blocks[batch.block].page_shift
+            self._put(batch, shift)
+            operation.progress(batch.count << shift)
+
+    def _wanted(self, memory: Memory, operation: Operation) -> Iterator[BlockSource | PageBatch]:
+        """What the address space holds something of."""
         for found in sources(memory):
             block = memory.blocks[found.block]
-            if isinstance(found, BlockSource) and found.block in self._extents:
-                self._copy(found, block, buffers, operation)
-            elif isinstance(found, BlockSource):
-                operation.progress(block.size)
+            if found.block in self._extents:
+                yield found
             else:
-                self._pass(found, block)
-                operation.progress(found.count << block.page_shift)
+                operation.progress(found.count << block.page_shift if isinstance(found, PageBatch) else block.size)
 
-    def _copy(self, source: BlockSource, block: RamBlock, buffers: Buffers, operation: Operation) -> None:
-        """A block that threads may read: written in order, by one thread, since a file takes one write at a time."""
-        pages = record_pages(block.page_shift)
-
-        def read(first: int) -> tuple[NDArray[np.uint8], PageBatch]:
-            buffer = buffers.take()
-            return buffer, source.read(first, min(pages, block.pages - first), buffer)
-
-        for buffer, batch in operation.pool.map_ordered(read, range(0, block.pages, pages)):
-            self._put(batch, block.page_shift)
-            buffers.give(buffer)
-            operation.progress(batch.count << block.page_shift)
-
-    def _pass(self, batch: PageBatch, block: RamBlock) -> None:
-        """A batch that passes, once or again."""
-        again = (batch.block, batch.first) < self._reached  # a later round of a live save: zeros replace octets
-        self._reached = max(self._reached, (batch.block, batch.first + batch.count))
-        if batch.block in self._extents:
-            self._put(batch, block.page_shift, again=again)
-
-    def _put(self, batch: PageBatch, shift: int, *, again: bool = False) -> None:
-        """Write the contents of a batch where they belong; ``again``: also zeros, over what stood there."""
+    def _put(self, batch: PageBatch, shift: int) -> None:
+        """Write the contents of a batch where they belong: by one thread, since a file takes one write at a time."""
+        again = batch.first < self._reached.get(batch.block, 0)  # a later round of a live save: zeros replace octets
+        self._reached[batch.block] = max(self._reached.get(batch.block, 0), batch.first + batch.count)
         row = 0
         for start, stop in runs(batch.kinds == PageKind.DATA):
             self._place(batch.block, (batch.first + start) << shift, batch.pages[row : row + stop - start].reshape(-1))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.states import BlockSource, Memory, PageBatch
+from domctx_memory.buffers import Buffers
 from domctx_memory.layout import record_pages
 from domctx_memory.pages import check_blocks
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def batch_pages(blocks: Sequence[RamBlock]) -> int:
@@ -25,13 +31,34 @@ def sources(memory: Memory) -> Iterator[BlockSource | PageBatch]:
     return sourced(batch_pages(memory.blocks))
 
 
-def in_batches(found: Iterable[BlockSource | PageBatch], blocks: Sequence[RamBlock], pages: int) -> Iterator[PageBatch]:
-    """Every page of ``found`` in batches of at most ``pages``; their arrays are valid until the next step."""
+class MapOrdered(Protocol):
+    """``map``, or a pool's ``map_ordered``."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
+        """The results, in order."""
+
+
+def in_batches(
+    found: Iterable[BlockSource | PageBatch], blocks: Sequence[RamBlock], pages: int, map_ordered: MapOrdered = map
+) -> Iterator[PageBatch]:
+    """Every page of ``found`` in batches of at most ``pages``, read by ``map_ordered`` where threads may read them.
+
+    The arrays are valid until the next step.
+    """
     for part in found:
         if isinstance(part, PageBatch):
             yield attrs.evolve(part, pages=np.ascontiguousarray(part.pages))
-            continue
-        block = blocks[part.block]
-        buffer = np.empty(min(pages, block.pages) << block.page_shift, np.uint8)
-        for first in range(0, block.pages, pages):
-            yield part.read(first, min(pages, block.pages - first), buffer)
+        else:
+            yield from _read(part, blocks[part.block], pages, map_ordered)
+
+
+def _read(source: BlockSource, block: RamBlock, pages: int, map_ordered: MapOrdered) -> Iterator[PageBatch]:
+    buffers = Buffers(min(pages, block.pages) << block.page_shift)
+
+    def read(first: int) -> tuple[NDArray[np.uint8], PageBatch]:
+        buffer = buffers.take()
+        return buffer, source.read(first, min(pages, block.pages - first), buffer)
+
+    for buffer, batch in map_ordered(read, range(0, block.pages, pages)):
+        yield batch
+        buffers.give(buffer)

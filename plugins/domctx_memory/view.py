@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from domctx.api import Context, IndexedRecord, RamBlock
 from domctx.errors import DomainError, DomctxError
-from domctx.states import PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind
 from domctx.values import frozen
 from domctx.wire import record_name
-from domctx_memory.buffers import Buffers
 from domctx_memory.index import Index, Run
-from domctx_memory.layout import HEAD_SIZE, NAME, RECORD_OCTETS, frame_pages
+from domctx_memory.layout import HEAD_SIZE, NAME, frame_pages
 from domctx_memory.page_map import PageMap, map_size, read_head, read_map
 from domctx_memory.pages import Part, absent, assemble, check_blocks, check_range
+from domctx_memory.sources import in_batches
 
 FRAME_CACHE: Final = 32 << 20
 """Octets of unpacked frames that are kept."""
@@ -30,8 +30,6 @@ MAP_CACHE: Final = 512
 V = TypeVar("V")
 Frames = Callable[[int], NDArray[np.uint8]]
 """From the number of a frame to its pages."""
-_Batch = tuple[NDArray[np.uint8] | None, PageBatch]
-"""A batch, and the buffer that its pages stand in, to be given back."""
 
 
 class Cache(Generic[V]):
@@ -101,25 +99,23 @@ class ImageMemory:
 
     def batches(self, pages: int = 1024) -> Iterator[PageBatch]:
         """Every page of every block, ascending, at most ``pages`` at a time; unpacked by all cores at once."""
-        buffers = Buffers()
-        for buffer, batch in self._context.map_ordered(lambda make: make(), self._batches(pages, buffers)):
-            yield batch
-            if buffer is not None:
-                buffers.give(buffer)
+        return in_batches(self.sources(), self.blocks, pages, self._context.map_ordered)
+
+    def sources(self, pages: int = 1024) -> Iterator[BlockSource | PageBatch]:
+        """The blocks, for threads to read."""
+        _ = self.index  # made by one thread, before others use it
+        for number in range(len(self.blocks)):
+            yield BlockSource(number, functools.partial(self._once, number))
 
     def store(self, batch: PageBatch) -> NoReturn:
         """Raises DomainError: an image is not written to."""
         raise DomainError("the memory of an opened image cannot be written", hint="load it into a domain first")
 
-    def _batches(self, pages: int, buffers: Buffers) -> Iterator[Callable[[], _Batch]]:
-        """What makes each batch: reads and unpacks its frames; which these are is looked up here."""
-        for number, block in enumerate(self.blocks):
-            for first in range(0, block.pages, pages):
-                count = min(pages, block.pages - first)
-                parts = list(self._parts(number, first, count, self._fresh))
-                buffer = buffers.take() if count << block.page_shift <= RECORD_OCTETS else None
-                empty = absent(number, first, count, 1 << block.page_shift)
-                yield functools.partial(_make, empty, parts, buffer)
+    def _once(self, block: int, first: int, count: int, buffer: NDArray[np.uint8]) -> PageBatch:
+        """Some pages, by frames that nobody asks for again."""
+        size = 1 << self.blocks[block].page_shift
+        parts = list(self._parts(block, first, count, self._fresh))
+        return assemble(absent(block, first, count, size), size, parts, buffer)
 
     def _parts(
         self, block: int, first: int, count: int, frames: Callable[[int, PageMap, range], Frames]
@@ -175,10 +171,6 @@ def _read_map(record: IndexedRecord) -> PageMap:
     except DomctxError as error:
         error.at(file=record.file, record=record_name(NAME, record.instance), offset=record.offset)
         raise
-
-
-def _make(empty: PageBatch, parts: Sequence[Part], buffer: NDArray[np.uint8] | None) -> _Batch:
-    return buffer, assemble(empty, empty.pages.shape[1], parts, buffer)
 
 
 def _part(run: Run, first: int, page_map: PageMap, frames: Callable[[range], Frames]) -> Part:
