@@ -8,37 +8,43 @@ moment: the goal is the old one or none, never half a one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from io import FileIO
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from domctx.disk import refused as refused
 from domctx.errors import DomainError, UsageError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SHOWN: Final = 40
 """Characters of the goal's name that the name of its partial file shows; longer names still leave room."""
+TOKEN: Final = 8
+"""Octets of chance in the name of a partial file: enough that no other has it."""
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: str | Path, *, force: bool) -> None:
     """Raise UsageError where ``path`` exists and may not be replaced."""
     if not force and os.path.lexists(path):
         raise UsageError("exists already", file=str(path), hint="choose another name, or pass --force to replace it")
 
 
-def _refuse_special(goal: Path) -> None:
+def _refuse_special(goal: str) -> None:
     """Raise UsageError where ``goal`` is a device, a pipe or a folder: --force replaces files, not those; DomainError
     where it can be no file.
     """
     try:
-        special = goal.exists() and not goal.is_file()
-    except OSError as error:  # a name that no file can have
-        raise refused(error, goal) from error
-    if special:
-        raise UsageError("is no regular file, and is not replaced", file=str(goal), hint="write - for a stream")
+        mode = os.stat(goal).st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # nothing, or links that lead nowhere
+            return
+        raise refused(error, goal) from error  # a name that no file can have
+    if not stat.S_ISREG(mode):
+        raise UsageError("is no regular file, and is not replaced", file=goal, hint="write - for a stream")
 
 
 @contextlib.contextmanager
@@ -48,35 +54,37 @@ def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
     Raises UsageError where ``path`` exists and ``force`` is not set, or names no regular file; DomainError where the
     disk refuses.
     """
-    if str(path).endswith(os.sep):
-        raise UsageError("names a folder", file=str(path), hint="add the name of a file")
-    goal = Path(path)
+    goal = os.fspath(path) or os.curdir
+    if goal.endswith(os.sep):
+        raise UsageError("names a folder", file=goal, hint="add the name of a file")
     refuse_existing(goal, force=force)
     _refuse_special(goal)
+    folder, name = os.path.split(goal)
+    partial = os.path.join(folder, f"{_prefix(name)}{os.urandom(TOKEN).hex()}.partial")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(goal), suffix=".partial", dir=goal.parent)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise refused(error, goal) from error
-    partial = Path(name)
     try:
         with FileIO(descriptor, "r+") as file:
             yield file
             os.fsync(file.fileno())
         _publish_file(partial, goal, force=force)
-        sync_directory(goal.parent)
+        sync_directory(folder or os.curdir)
     except OSError as error:
         raise refused(error, goal) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # it has become the goal
+            os.unlink(partial)
 
 
-def _prefix(goal: Path) -> str:
-    return f".{goal.name[:SHOWN]}."
+def _prefix(name: str) -> str:
+    return f".{name[:SHOWN]}."
 
 
-def _publish_file(partial: Path, goal: Path, *, force: bool) -> None:
+def _publish_file(partial: str, goal: str, *, force: bool) -> None:
     if force:
-        partial.rename(goal)
+        os.rename(partial, goal)
         return
     try:
         os.link(partial, goal)
@@ -85,7 +93,7 @@ def _publish_file(partial: Path, goal: Path, *, force: bool) -> None:
         raise
     except PermissionError as error:
         hint = "the file system may have no hard links: --force publishes without one"
-        raise DomainError("the file cannot be published", file=str(goal), got=error.strerror, hint=hint) from error
+        raise DomainError("the file cannot be published", file=goal, got=error.strerror, hint=hint) from error
 
 
 @contextlib.contextmanager
@@ -94,10 +102,13 @@ def publish_directory(path: str | Path, *, force: bool = False) -> Iterator[Path
 
     With ``force`` an existing folder is moved aside first and removed last; moved back where that fails.
     """
+    import shutil
+    from pathlib import Path  # a file needs none of them, and they take longer to import than all else here
+
     goal = Path(path)
     refuse_existing(goal, force=force)
     try:
-        partial = Path(tempfile.mkdtemp(prefix=_prefix(goal), suffix=".partial", dir=goal.parent))
+        partial = _folder_beside(goal, ".partial")
     except OSError as error:
         raise refused(error, goal) from error
     try:
@@ -107,6 +118,13 @@ def publish_directory(path: str | Path, *, force: bool = False) -> Iterator[Path
         raise refused(error, goal) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _folder_beside(goal: Path, suffix: str) -> Path:
+    import tempfile
+    from pathlib import Path
+
+    return Path(tempfile.mkdtemp(prefix=_prefix(goal.name), suffix=suffix, dir=goal.parent))
 
 
 def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
@@ -124,7 +142,9 @@ def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
 
 
 def _replace_directory(partial: Path, goal: Path) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=_prefix(goal), suffix=".replaced", dir=goal.parent))
+    import shutil
+
+    aside = _folder_beside(goal, ".replaced")
     old = aside / "old"
     try:
         goal.rename(old)
@@ -147,7 +167,7 @@ def sync_file(path: Path) -> None:
             os.close(descriptor)
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: str | Path) -> None:
     """Flush a folder's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

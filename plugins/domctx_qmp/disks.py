@@ -11,8 +11,8 @@ QEMU aborts when the header of an image is changed that migration has let go of 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
@@ -32,7 +32,7 @@ def told(name: str) -> DiskFile:
         status = os.stat(name)
     except OSError:
         return DiskFile(name)
-    if not Path(name).is_file():
+    if not stat.S_ISREG(status.st_mode):
         return DiskFile(name)
     return DiskFile(name, status.st_size, status.st_mtime_ns)
 

@@ -9,7 +9,6 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from domctx.errors import DomainError
@@ -25,7 +24,7 @@ class Guard:
     """A guardian that starts, beside what else there is to do. Raises DomainError where that is not possible."""
 
     def __init__(self, path: str) -> None:
-        line = [sys.executable, "-I", "-S", str(Path(guardian.__file__)), path]
+        line = [sys.executable, "-I", "-S", guardian.__file__, path]
         try:
             self._process = subprocess.Popen(
                 line,

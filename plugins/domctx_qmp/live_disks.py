@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from domctx.values import frozen
@@ -58,10 +57,10 @@ def live_disks(monitor: Monitor) -> list[LiveDisk]:
     return list(found.values())
 
 
-def working_folder(pid: int) -> Path | None:
+def working_folder(pid: int) -> str | None:
     """The folder from which a process counts its relative names; None where nobody tells (``pid`` 0: not known)."""
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd"))
+        return os.readlink(f"/proc/{pid}/cwd")
     except OSError:
         return None
 
@@ -115,7 +114,9 @@ def is_file_name(name: str) -> bool:
     return colon < 0 or "/" in name[:colon]
 
 
-def _absolute(name: str, folder: Path | None) -> str:
+def _absolute(name: str, folder: str | None) -> str:
     if folder is None or not is_file_name(name):
         return name
-    return str(folder / name)
+    from pathlib import Path  # leaves out what names nothing, such as ./; takes longer to import than all else here
+
+    return str(Path(folder, name))

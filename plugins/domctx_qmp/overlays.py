@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from domctx.errors import DomainError, DomctxError
@@ -71,12 +70,13 @@ def plan(disk: LiveDisk) -> Overlay:
         )
     import secrets  # comes with what signs messages, and most saves make no overlays
 
-    path = Path(disk.files[0])
+    folder, name = os.path.split(disk.files[0])
+    stem = os.path.splitext(name)[0][:NAME_LIMIT]
     while True:
         token = secrets.token_hex(TOKEN)
-        found = path.with_name(f"{path.stem[:NAME_LIMIT]}.{token}.qcow2")
+        found = os.path.join(folder, f"{stem}.{token}.qcow2")
         if not os.path.lexists(found):
-            return Overlay(disk, str(found), f"domctx-{token}")
+            return Overlay(disk, found, f"domctx-{token}")
 
 
 def _create(monitor: Monitor, overlay: Overlay) -> None:

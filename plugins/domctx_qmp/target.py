@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import DomctxError, UsageError
@@ -25,8 +25,10 @@ from domctx_qmp.fitting import check_machine, check_type, check_waiting
 from domctx_qmp.found import RUNNING
 from domctx_qmp.incoming import Incoming
 from domctx_qmp.monitor import Monitor
-from domctx_qmp.start import Started, start
 from domctx_qmp.written import WrittenRam, written_ram
+
+if TYPE_CHECKING:
+    from domctx_qmp.start import Started
 
 T = TypeVar("T")
 
@@ -70,6 +72,8 @@ class QemuTarget:
     def prepare(self, machine: Machine) -> None:
         """Start QEMU, where that is wished, and see that it is this machine. Raises DomainError, UsageError."""
         if self._monitor is None:
+            from domctx_qmp.start import start
+
             self._started = start(machine.command_line, self._wishes.more, trust=self._wishes.trust)
             self._monitor = self._started.monitor
             self.location = self._monitor.path

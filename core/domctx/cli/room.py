@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from domctx.context import Operation
 from domctx.disk import refused
@@ -18,7 +17,7 @@ def check_room(path: str, estimate: Callable[[bool], Sequence[Estimate]], operat
     ``estimate`` gives the sizes, from a sample too where it is called with True: only where the upper bound does not
     fit. Raises DomainError where exact sizes and samples do not fit either; notes where only the bound does not.
     """
-    free = _free(Path(path).parent)
+    free = _free(os.path.dirname(path) or os.curdir)
     bound = sum(row.octets for row in estimate(False))
     if bound <= free:
         return
@@ -34,7 +33,7 @@ def check_room(path: str, estimate: Callable[[bool], Sequence[Estimate]], operat
     operation.note(f"{path}: up to {bound:,} octets may be needed, {free:,} are free")
 
 
-def _free(folder: Path) -> int:
+def _free(folder: str) -> int:
     """Octets that an ordinary user may still write to the disk of a folder."""
     try:
         disk = os.statvfs(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import click
 
@@ -57,7 +56,7 @@ def command(
     if goal.scheme not in (None, IMAGE):
         raise click.UsageError(f"save writes an image; use `domctx convert {source} {image}`")
     if not goal.is_stream:
-        refuse_existing(Path(goal.location), force=force)
+        refuse_existing(goal.location, force=force)
     domain = session.open_as(format_, reference, operation)
     write_image(session, domain, goal.location, operation, images=images, drop=drop)
 

@@ -95,6 +95,13 @@ def test_an_image_needs_no_temporary_file(folder: Path) -> None:
     assert "tempfile" not in modules(folder, "show", "a.v10", toys_only=False)
 
 
+def test_files_are_published_without_what_folders_need() -> None:
+    """Paths as objects and temporary folders take longer to import than all that publishes a file."""
+    script = "import sys, domctx.cli.save, domctx.cli.load; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"domctx.publish", "tempfile", "shutil", "pathlib"} & set(done.stdout.split()) == {"domctx.publish"}
+
+
 def test_another_command_s_modules_are_not_loaded(folder: Path) -> None:
     """Each is imported when it is called."""
     found = modules(folder, "info", "a.dctx")
