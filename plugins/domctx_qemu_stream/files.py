@@ -1,23 +1,18 @@
-"""The octets of a stream that lies on a disk, or in a spool that has no name: windows, and reads at random."""
+"""The octets of a stream that lies on a disk, or in a spool that has no name: reads at random."""
 
 from __future__ import annotations
 
-import mmap
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from domctx import files
 from domctx.disk import refused
-from domctx.errors import StreamError
 from domctx.files import CutError, open_at_random, open_spool, put
 from domctx_qemu_stream.layout import PAGE_SIZE, SCHEME
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-WINDOW: Final = 32 << 20
-"""Octets that are mapped at once, so that memory stays bounded whatever the size of the file."""
 
 
 class StreamFile(files.StreamFile):
@@ -37,19 +32,6 @@ class StreamFile(files.StreamFile):
         if len(octets) < PAGE_SIZE:
             raise CutError("the file ends early, in its pages", file=self.name, offset=offset + len(octets))
         return octets
-
-    def window(self, offset: int) -> memoryview:
-        """Up to ``WINDOW`` octets from ``offset`` on, mapped; fewer only at the end of the file."""
-        size = min(WINDOW, self.size - offset)
-        if size <= 0:
-            return memoryview(b"")
-        slack = offset % mmap.ALLOCATIONGRANULARITY
-        try:
-            mapped = mmap.mmap(self.descriptor, size + slack, access=mmap.ACCESS_READ, offset=offset - slack)
-        except (OSError, ValueError) as error:
-            message = "the file cannot be mapped"
-            raise StreamError(message, file=self.name, offset=offset, got=str(error)) from error
-        return memoryview(mapped)[slack:]
 
 
 def open_file(path: str, start: int = 0, scheme: str = SCHEME) -> StreamFile:

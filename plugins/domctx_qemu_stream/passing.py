@@ -23,8 +23,9 @@ from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import RAM, RAM_BLOCKS, Element, Flag
 from domctx_qemu_stream.plain import configure
-from domctx_qemu_stream.ram import EMPTY, LONGEST, RamSection
+from domctx_qemu_stream.ram import EMPTY, RamSection
 from domctx_qemu_stream.runs import Place, Runs
+from domctx_qemu_stream.windows import OVERLAP
 
 WHAT: Final = "a section's header"
 
@@ -66,7 +67,7 @@ class PassingRam(RamSection):
             view = self._arriving.window(at)
             last = at + len(view) >= self._arriving.size
             try:
-                done, ended = self._words(view, at, len(view) if last else len(view) - LONGEST)
+                done, ended = self._words(view, at, len(view) if last else len(view) - OVERLAP)
             except (struct.error, IndexError) as error:
                 raise self._arriving.cut("its RAM") from error
             if not ended and last and done >= len(view):

@@ -22,6 +22,7 @@ from domctx_qemu_stream.layout import (
     Flag,
 )
 from domctx_qemu_stream.runs import Place, Runs
+from domctx_qemu_stream.windows import OVERLAP, Windows
 from domctx_qemu_stream.xbzrle import apply
 
 CONTINUE: Final = int(Flag.CONTINUE)
@@ -32,8 +33,6 @@ STREAM, FILL = int(Place.STREAM), int(Place.FILL)
 FLAGS: Final = PAGE_SIZE - 1
 EMPTY: Final = WORD.pack(Flag.EOS)
 """A section that tells nothing; a guest that stands still sends many."""
-LONGEST: Final = 16 << 10
-"""Octets of the longest record and a good piece more: a window is left when fewer remain in it."""
 
 
 class RamSection:
@@ -45,6 +44,7 @@ class RamSection:
             message = "the RAM section has a version that is not known"
             raise UnsupportedError(message, offset=at, expected=expected, got=f"0x{version:08x}")
         self._file, self._version, self._wire = file, version, wire
+        self._windows = Windows(file)
         self.offset = at
         self.spool = Spool(file.name)
         self.blocks: list[WireBlock] = []
@@ -64,17 +64,25 @@ class RamSection:
             return at + 8
         ended = False
         while not ended:
-            view = self._file.window(at)
-            last = at + len(view) >= self._file.size
-            try:
-                done, ended = self._words(view, at, len(view) if last else len(view) - LONGEST)
-            except (struct.error, IndexError) as error:
-                message = "the stream ends early, in its RAM"
-                raise CutError(message, offset=self._file.size) from error
-            if not ended and last and done >= len(view):
-                raise CutError("the stream ends early, in its RAM", offset=self._file.size)
+            done, ended = self._window(at)
             at += done
         return at
+
+    def end(self) -> None:
+        """No section follows."""
+        self._windows.close()
+
+    def _window(self, at: int) -> tuple[int, bool]:
+        """Read the words that a window has from ``at`` on; how many octets they were, and whether the section ended."""
+        view = self._windows.at(at)
+        last = at + len(view) >= self._file.size
+        try:
+            done, ended = self._words(view, at, len(view) if last else len(view) - OVERLAP)
+        except (struct.error, IndexError) as error:
+            raise CutError("the stream ends early, in its RAM", offset=self._file.size) from error
+        if not ended and last and done >= len(view):
+            raise CutError("the stream ends early, in its RAM", offset=self._file.size)
+        return done, ended
 
     def _words(self, view: memoryview, base: int, stop: int) -> tuple[int, bool]:
         """Read records that begin before ``stop``; where they end, and whether the section does."""

@@ -97,6 +97,9 @@ class Elements:
                 pass
         except (StreamError, UnsupportedError) as error:
             self.problem = error
+        finally:
+            if self.ram is not None:
+                self.ram.end()
 
     def spoil(self, problem: DomctxError) -> None:
         """Something outside of the stream says that it is not to be trusted: its memory is not either."""

@@ -1,4 +1,4 @@
-"""Files, windows and spools."""
+"""Files and spools."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ def test_reads_are_short_only_at_the_end(file: StreamFile) -> None:
     assert file.read(98, 10) == b"\x62\x63"
     assert file.read(200, 5) == b""
     assert file.read(0, 5000) == bytes(range(100))
-    assert bytes(file.window(10))[:2] == b"\x0a\x0b"
-    assert len(file.window(100)) == 0
     with pytest.raises(CutError, match="ends early, in it"):
         file.take(99, 2, "it")
     with pytest.raises(CutError, match="in its pages"):
@@ -65,8 +63,6 @@ def test_a_disk_that_refuses_is_told(file: StreamFile) -> None:
     os.close(file.descriptor)
     with pytest.raises(DomainError, match="Bad file descriptor"):
         file.read(0, 1)
-    with pytest.raises(StreamError, match="cannot be mapped"):
-        file.window(0)
 
 
 def test_a_spool_keeps_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
