@@ -33,7 +33,7 @@ class Source(Protocol):
     """A path or reference for messages."""
 
     def read(self, size: int) -> Buffer:
-        """Exactly ``size`` octets, or fewer only at the end of the source; they are never written to again."""
+        """Exactly ``size`` octets, or fewer only at the end of the source. The view is valid until the next read."""
 
     def close(self) -> None:
         """Release the source."""
@@ -58,7 +58,7 @@ class Record(Protocol):
         """Octets of the body that are not read yet."""
 
     def read(self, size: int) -> memoryview:
-        """The next ``size`` octets of the body, to be kept at will. Raises RecordError past its end."""
+        """The next ``size`` octets of the body. Raises RecordError past its end; valid until the next read."""
 
     def rest(self) -> memoryview:
         """All that is left of the body; at most the type's ``max_body``."""

@@ -19,6 +19,7 @@ from domctx.states import Memory, PageBatch
 from domctx.values import frozen
 from domctx.wire import record_name
 from domctx_memory.buffers import Buffers
+from domctx_memory.layout import MAX_BODY
 from domctx_memory.page_map import PageMap, check_place, read_map, told_extent
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 @frozen(eq=False)
 class _Body:
-    """A body that was read, and where it stands.
+    """A body that was read, and where it stands; its octets stand in ``buffer``, to be given back.
 
     ``ahead`` tells that its pages stand behind those of all records before it.
     """
@@ -34,6 +35,7 @@ class _Body:
     name: str
     offset: int
     octets: memoryview
+    buffer: NDArray[np.uint8]
     ahead: bool
 
 
@@ -81,29 +83,37 @@ def check(run: RecordRun, context: Context) -> None:
 
 
 def _each(run: RecordRun, context: Context, act: Callable[[PageMap, _Body], T]) -> Iterator[tuple[int, T]]:
-    """What ``act`` gives for each record of ``run``, in order, and how many octets of guest memory it covers."""
-    blocks = context.machine.blocks
+    """What ``act`` gives for each record of ``run``, in order, and how many octets of guest memory it covers.
 
-    def done(body: _Body) -> tuple[int, T]:
+    Valid until the next step: the page map stands in a buffer that is used again.
+    """
+    bodies, blocks = Buffers(MAX_BODY), context.machine.blocks
+
+    def done(body: _Body) -> tuple[_Body, int, T]:
         try:
             page_map = read_map(body.octets, len(body.octets))
             check_place(page_map.head, blocks)
-            return page_map.head.count << page_map.head.page_shift, act(page_map, body)
+            return body, page_map.head.count << page_map.head.page_shift, act(page_map, body)
         except DomctxError as error:
             error.at(record=body.name, offset=body.offset)
             raise
 
-    yield from context.map_ordered(done, _bodies(run))
+    for body, covered, found in context.map_ordered(done, _bodies(run, bodies)):
+        yield covered, found
+        bodies.give(body.buffer)
 
 
-def _bodies(run: RecordRun) -> Iterator[_Body]:
+def _bodies(run: RecordRun, buffers: Buffers) -> Iterator[_Body]:
+    """The bodies of ``run``: copied, for what is read of a record is valid until more is read."""
     end = (0, 0)
     for record in run:
-        octets = record.rest()
-        block, first, stop = told_extent(octets)
+        octets, buffer = record.rest(), buffers.take()
+        view = buffer.data[: len(octets)]
+        view[:] = octets
+        block, first, stop = told_extent(view)
         ahead = (block, first) >= end
         end = max(end, (block, stop))
-        yield _Body(record_name(run.record_type.name, record.instance), record.offset, octets, ahead)
+        yield _Body(record_name(run.record_type.name, record.instance), record.offset, view, buffer, ahead)
 
 
 def unpack_all(page_map: PageMap, octets: memoryview, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
