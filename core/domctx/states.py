@@ -74,6 +74,17 @@ class PageBatch:
 
 
 @frozen(eq=False)
+class ScatteredPages:
+    """Pages from all over a block, in the order in which they were asked for.
+
+    ``kinds`` u8[n] holds PageKind; ``octets`` u8[n, page size] the pages, those without contents as zeros.
+    """
+
+    kinds: NDArray[np.uint8]
+    octets: NDArray[np.uint8]
+
+
+@frozen(eq=False)
 class BlockSource:
     """A whole block whose pages any number of threads may read at once, at random, for as long as the domain is paused.
 
@@ -113,6 +124,16 @@ class SourcedMemory(Memory, Protocol):
         """As ``batches``, but in place of all batches of a block that threads may read comes its BlockSource.
 
         The pages of these batches need not stand one directly behind the other.
+        """
+
+
+class ScatteredMemory(Memory, Protocol):
+    """Memory of which pages from all over a block are read at once; memory that is not one is read run by run."""
+
+    def scattered(self, block: int, pages: NDArray[np.int64]) -> ScatteredPages:
+        """``pages`` i64[n] of ``block``, in any order, each as often as it is asked for.
+
+        Raises DomainError outside the block.
         """
 
 

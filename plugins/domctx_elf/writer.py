@@ -88,8 +88,8 @@ def put(memory: Memory, found: Sequence[Load], sink: Sink, context: FormatContex
     """The octets of all loads; those of pages without contents are zeros, and noted."""
     missing = 0
     for load in found:
-        for piece in pieces(memory, load.extent):
-            missing += int(np.count_nonzero(without_contents(piece.batch.kinds)))
+        for piece in pieces(memory, [load.extent]):
+            missing += int(np.count_nonzero(without_contents(piece.kinds)))
             sink.write(piece.octets.data)
             context.progress(piece.octets.nbytes)
     if missing:

@@ -6,7 +6,7 @@ tell of tables that no vCPU uses at the time; they stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from domctx.states import Memory, PageBatch
 from domctx_elf.memory import CoreMemory
-from domctx_memory.pages import whole
+from domctx_memory.scattered import scattered
 from domctx_x86.paging import Paging
 from domctx_x86.pte import PTE_PRESENT, PTE_PSE
 
@@ -61,7 +61,7 @@ class XenTables:
                 )
 
     def _below(self, memory: Memory, pfns: NDArray[np.int64]) -> NDArray[np.int64]:
-        entries = np.concatenate([_read(memory, run) for run in _runs(pfns)]).view("<u8")
+        entries = scattered(memory, 0, pfns).octets.view("<u8")
         _, _, known = self._targets(entries, self.types[pfns])
         return np.unique(known[known >= 0])
 
@@ -101,11 +101,3 @@ class CanonicalMemory(CoreMemory):
         if len(found):
             batch.pages[found] = self.tables.canonical(batch.pages[found], levels[found])
         return batch
-
-
-def _runs(pfns: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
-    return np.split(pfns, np.flatnonzero(np.diff(pfns) != 1) + 1) if len(pfns) else []
-
-
-def _read(memory: Memory, run: NDArray[np.int64]) -> NDArray[np.uint8]:
-    return whole(memory.read(0, int(run[0]), len(run)), 4096)

@@ -30,6 +30,11 @@ class Extent(NamedTuple):
         """The first address behind it."""
         return self.address + self.length
 
+    @property
+    def stop(self) -> int:
+        """The first octet of the block behind it."""
+        return self.offset + self.length
+
 
 def number(text: str, limit: int = ADDRESS_LIMIT) -> int:
     """The number of ``0x1000``, ``4096``, ``4K``, ``0x10M``. Raises UsageError for anything else."""

@@ -89,7 +89,7 @@ def _stream(memory: Memory, space: AddressMap, descriptor: int, operation: Opera
     for extent in space.extents:
         for gap in range(address, extent.address, len(ZEROS)):
             sink.write(memoryview(ZEROS)[: extent.address - gap])
-        for piece in pieces(memory, extent):
+        for piece in pieces(memory, [extent]):
             sink.write(piece.octets.data)
             operation.progress(piece.octets.nbytes)
         address = extent.end

@@ -2,39 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domctx.states import Memory, PageBatch, PageKind
+from domctx.api import RamBlock
+from domctx.states import Memory, PageKind
 from domctx_memory.address import AddressMap, Extent
-from domctx_memory.layout import record_pages
+from domctx_memory.layout import RECORD_OCTETS
 from domctx_memory.pages import whole
+from domctx_memory.scattered import scattered
 
 
 class Piece(NamedTuple):
-    """Some octets of a block, and the pages that they came from."""
+    """Some octets of a block, and the pages that they came from: ``pages`` i64[n], ``kinds`` u8[n] of PageKind."""
 
     octets: NDArray[np.uint8]
-    batch: PageBatch
+    block: int
+    pages: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+
+    def stretches(self, values: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """(start, stop) of each stretch of consecutive pages that have one and the same of ``values`` [n]."""
+        edges = np.flatnonzero((np.diff(self.pages) != 1) | (np.diff(values) != 0)) + 1
+        return itertools.pairwise((0, *edges.tolist(), len(self.pages)))
 
 
-def pieces(memory: Memory, extent: Extent) -> Iterator[Piece]:
-    """The octets of ``extent`` in pieces of up to 4 MiB; of pages without contents zeros. Reads no other pages."""
-    shift = memory.blocks[extent.block].page_shift
-    step = record_pages(shift)
-    end = extent.offset + extent.length
-    page = extent.offset >> shift
-    last = -(-end >> shift)
-    while page < last:
-        stop = min(last, page + step - page % step)
-        batch = memory.read(extent.block, page, stop - page)
-        low = max(extent.offset - (page << shift), 0)
-        octets = whole(batch, 1 << shift).reshape(-1)[low : end - (page << shift)]
-        yield Piece(octets, batch)
-        page = stop
+def pieces(memory: Memory, extents: Iterable[Extent]) -> Iterator[Piece]:
+    """The octets of ``extents``, one behind the other, in pieces of up to 4 MiB; of pages without contents zeros.
+
+    Reads no other pages; those of extents from all over a block at once.
+    """
+    for group in _groups(memory.blocks, extents):
+        yield _alone(memory, group[0]) if len(group) == 1 else _together(memory, group)
+
+
+def _alone(memory: Memory, part: Extent) -> Piece:
+    size = 1 << memory.blocks[part.block].page_shift
+    first, low = divmod(part.offset, size)
+    batch = memory.read(part.block, first, -(-part.stop // size) - first)
+    octets = whole(batch, size).reshape(-1)[low : low + part.length]
+    return Piece(octets, part.block, np.arange(first, first + batch.count), batch.kinds)
+
+
+def _together(memory: Memory, group: Sequence[Extent]) -> Piece:
+    block, size = group[0].block, 1 << memory.blocks[group[0].block].page_shift
+    pages = _pages(group, size)
+    found = scattered(memory, block, pages)
+    low = group[0].offset % size
+    octets = found.octets.reshape(-1)[low : low + sum(part.length for part in group)]
+    return Piece(octets, block, pages, found.kinds)
+
+
+def _pages(group: Sequence[Extent], size: int) -> NDArray[np.int64]:
+    """The pages of ``size`` octets that hold extents."""
+    edges = np.array([(part.offset // size, -(-part.stop // size)) for part in group], np.int64)
+    counts = edges[:, 1] - edges[:, 0]
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1]) + np.repeat(edges[:, 1] - ends, counts)
+
+
+def _groups(blocks: Sequence[RamBlock], extents: Iterable[Extent]) -> Iterator[list[Extent]]:
+    """Extents that are read at once: of one block, whole pages where they meet, no more than a record's."""
+    group: list[Extent] = []
+    room = 0
+    for part in _parts(blocks, extents):
+        _, block, offset, length = part
+        size = 1 << blocks[block].page_shift
+        if length > room or block != group[0].block or offset % size or group[-1].stop % size:
+            if group:
+                yield group
+            group, room = [], RECORD_OCTETS - offset % size
+        group.append(part)
+        room -= length
+    if group:
+        yield group
+
+
+def _parts(blocks: Sequence[RamBlock], extents: Iterable[Extent]) -> Iterator[Extent]:
+    """``extents``, cut where a record of their block ends."""
+    for address, block, offset, length in extents:
+        end = offset + length
+        while offset < end:
+            taken = min(end, offset + RECORD_OCTETS - offset % RECORD_OCTETS) - offset
+            yield Extent(address, block, offset, taken)
+            address, offset = address + taken, offset + taken
 
 
 class PhysicalReader:
@@ -45,8 +100,7 @@ class PhysicalReader:
 
     def read(self, address: int, size: int) -> bytes:
         """``size`` octets from ``address`` on; pages without contents are zeros. Raises DomainError: no RAM there."""
-        extents = list(self._space.find(address, size))
-        return b"".join(piece.octets.tobytes() for extent in extents for piece in pieces(self._memory, extent))
+        return b"".join(piece.octets.tobytes() for piece in pieces(self._memory, list(self._space.find(address, size))))
 
 
 def physical_reader(memory: Memory) -> Callable[[int, int], bytes]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import click
-import numpy as np
 
 from domctx.cli import options
 from domctx.cli.session import Session
@@ -17,7 +15,7 @@ from domctx.sinks import FileSink
 from domctx.states import MEMORY, Memory, PageKind
 from domctx_memory import hexdump
 from domctx_memory.address import ADDRESS_LIMIT, Extent, number, space_of
-from domctx_memory.octets import Piece, pieces, runs, without_contents
+from domctx_memory.octets import pieces, without_contents
 from domctx_memory.virtual import LIMIT, extents, registers_of
 from domctx_x86.states import REGISTERS
 
@@ -100,19 +98,16 @@ class Reader:
         self._session = session
         self._extents = extents
 
-    def _pieces(self) -> Iterator[tuple[Extent, Piece]]:
-        for extent in self._extents:
-            for piece in pieces(self._memory, extent):
-                yield extent, piece
-
     def octets(self) -> Iterator[bytes]:
         """The octets, piece by piece; pages without contents are zeros, and noted."""
-        for extent, piece in self._pieces():
-            for start, stop in runs(without_contents(piece.batch.kinds)):
-                kind = PageKind(piece.batch.kinds[start]).name.lower()
-                name = self._memory.blocks[extent.block].name
-                first = piece.batch.first
-                pages = f"0x{first + start:x}-0x{first + stop - 1:x}"
+        for piece in pieces(self._memory, self._extents):
+            empty = without_contents(piece.kinds)
+            for start, stop in piece.stretches(empty) if empty.any() else ():
+                if not empty[start]:
+                    continue
+                kind = PageKind(piece.kinds[start]).name.lower()
+                name = self._memory.blocks[piece.block].name
+                pages = f"0x{piece.pages[start]:x}-0x{piece.pages[stop - 1]:x}"
                 self._session.note(f"RAM block {name!r}, pages {pages} have no contents ({kind}, ...): zeros are shown")
             yield piece.octets.tobytes()
 
@@ -127,17 +122,15 @@ class Reader:
         """The octets in hexadecimal, and the kinds of the pages that they came from, as runs."""
         octets: list[str] = []
         pages: list[dict[str, Any]] = []
-        for extent, piece in self._pieces():
+        for piece in pieces(self._memory, self._extents):
             octets.append(piece.octets.tobytes().hex())
-            kinds = piece.batch.kinds
-            edges = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]
             pages += [
                 {
-                    "block": self._memory.blocks[extent.block].name,
-                    "first": piece.batch.first + start,
+                    "block": self._memory.blocks[piece.block].name,
+                    "first": int(piece.pages[start]),
                     "count": stop - start,
-                    "kind": PageKind(kinds[start]).name.lower(),
+                    "kind": PageKind(piece.kinds[start]).name.lower(),
                 }
-                for start, stop in itertools.pairwise(edges)
+                for start, stop in piece.stretches(piece.kinds)
             ]
         return {"octets": "".join(octets), "pages": pages}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from domctx import files
@@ -32,6 +33,16 @@ class StreamFile(files.StreamFile):
         if len(octets) < PAGE_SIZE:
             raise CutError("the file ends early, in its pages", file=self.name, offset=offset + len(octets))
         return octets
+
+    def pages(self, offsets: Iterable[int], goals: Iterable[memoryview]) -> None:
+        """Fill each of ``goals``, 4096 octets, with the page that stands at its offset. Raises CutError."""
+        descriptor = self.descriptor
+        try:
+            for offset, goal in zip(offsets, goals, strict=True):
+                if os.preadv(descriptor, (goal,), offset) < PAGE_SIZE:
+                    goal[:] = self.page(offset)
+        except OSError as error:
+            raise refused(error, self.name) from error
 
 
 def open_file(path: str, start: int = 0, scheme: str = SCHEME) -> StreamFile:
@@ -63,6 +74,11 @@ class Spool:
         """As ``StreamFile.page``."""
         assert self._file is not None
         return self._file.page(offset)
+
+    def pages(self, offsets: Iterable[int], goals: Iterable[memoryview]) -> None:
+        """As ``StreamFile.pages``."""
+        assert self._file is not None
+        self._file.pages(offsets, goals)
 
     def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
         """As ``StreamFile.rows``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError
-from domctx.states import BlockSource, PageBatch, PageKind
+from domctx.states import BlockSource, PageBatch, PageKind, ScatteredPages
 from domctx_memory.sources import in_batches
 from domctx_qemu_stream.layout import PAGE_SIZE
-from domctx_qemu_stream.runs import Place, Settled, stride
+from domctx_qemu_stream.runs import NONE, Place, Settled, stride
 
 CHUNK: Final = 64
 """Pages that are read at once where words stand between them: a core's cache holds them until they are in place."""
@@ -26,6 +26,9 @@ ZERO: Final = KINDS[PageKind.ZERO]
 ONE: Final = (1, PAGE_SIZE)
 OCTET: Final = np.dtype(np.uint8)
 NO_PAGES: Final = np.empty((0, PAGE_SIZE), np.uint8)
+STRIDES: Final = np.array([stride(place) for place in range(Place.FILE + 1)], np.int64)
+"""``stride`` by place; all files have that of the last."""
+STRIDES.flags.writeable = False
 
 
 class Rows(Protocol):
@@ -33,6 +36,9 @@ class Rows(Protocol):
 
     def page(self, offset: int) -> bytes:
         """The page at ``offset``."""
+
+    def pages(self, offsets: Iterable[int], goals: Iterable[memoryview]) -> None:
+        """Fill each of ``goals``, 4096 octets, with the page at its offset."""
 
     def rows(self, offset: int, goal: NDArray[np.uint8]) -> None:
         """Fill ``goal`` u8[n, m] from ``offset`` on."""
@@ -86,6 +92,24 @@ class QemuMemory:
             return PageBatch(block, first, KINDS[PageKind.FILL], NO_PAGES, np.full(1, offset, np.uint8))
         return PageBatch(block, first, ZERO, NO_PAGES)
 
+    def scattered(self, block: int, pages: NDArray[np.int64]) -> ScatteredPages:
+        """Pages from all over a block. Raises DomainError outside of it."""
+        low, high = (int(pages.min()), int(pages.max())) if len(pages) else (0, 0)
+        if not (0 <= block < len(self._pages) and 0 <= low <= high < max(self._pages[block], 1)):
+            raise self._outside(block, low, high - low + 1)
+        places, offsets = _find(self._runs[block], pages)
+        kinds = np.full(len(pages), self._missing[block], np.uint8)
+        filled = places == Place.FILL
+        kinds[filled] = np.where(offsets[filled] != 0, PageKind.FILL, PageKind.ZERO)
+        octets = np.empty((len(pages), PAGE_SIZE), np.uint8)
+        alike = places <= Place.FILL
+        octets[alike] = np.where(filled, offsets, 0).astype(np.uint8)[alike, np.newaxis]
+        for place in np.unique(places[~alike]).tolist():
+            rows = np.flatnonzero(places == place)
+            kinds[rows] = PageKind.DATA
+            self._scattered(place, rows, offsets[rows], octets)
+        return ScatteredPages(kinds, octets)
+
     def store(self, batch: PageBatch) -> None:
         """Raises DomainError."""
         raise DomainError("an opened file takes no pages", file=self._name)
@@ -104,8 +128,7 @@ class QemuMemory:
         lows = np.maximum(runs.firsts[part], first)
         counts = np.minimum(runs.ends[part], first + count) - lows
         places = runs.places[part]
-        steps = np.array([stride(place) for place in range(Place.FILE + 1)])[np.minimum(places, Place.FILE)]
-        offsets = runs.offsets[part] + steps * (lows - runs.firsts[part])
+        offsets = runs.offsets[part] + _steps(places) * (lows - runs.firsts[part])
         kinds = np.full(count, self._missing[block], np.uint8)
         rows = int(counts[places != Place.FILL].sum())
         goal = buffer.reshape(-1, PAGE_SIZE)[:rows]
@@ -124,6 +147,20 @@ class QemuMemory:
                 kinds[low : low + length] = PageKind.ZERO
         return PageBatch(block, first, kinds, goal, np.concatenate(fills) if fills else None)
 
+    def _scattered(
+        self, place: int, rows: NDArray[np.intp], offsets: NDArray[np.int64], goal: NDArray[np.uint8]
+    ) -> None:
+        """Fill ``rows`` of ``goal`` from ``offsets``; those that stand together there and here by one read."""
+        cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(offsets) != stride(place))) + 1
+        starts, lengths = np.append(0, cuts), np.diff(cuts, prepend=0, append=len(rows))
+        alone, octets = starts[lengths == 1], goal.data.cast("B")
+        goals = (octets[low : low + PAGE_SIZE] for low in (rows[alone] * PAGE_SIZE).tolist())
+        self._places[place].pages(offsets[alone].tolist(), goals)
+        joined = starts[lengths > 1]
+        columns = zip(rows[joined].tolist(), lengths[lengths > 1].tolist(), offsets[joined].tolist(), strict=True)
+        for row, length, offset in columns:
+            self._rows(place, offset, goal[row : row + length])
+
     def _rows(self, place: int, offset: int, goal: NDArray[np.uint8]) -> None:
         source = self._places[place]
         step = stride(place)
@@ -136,3 +173,19 @@ class QemuMemory:
             octets = scratch[:, : len(part) * step - (step - PAGE_SIZE)]
             source.rows(offset + start * step, octets)
             part[:] = np.ndarray(part.shape, np.uint8, octets.data, 0, (step, 1))
+
+
+def _steps(places: NDArray[np.int32]) -> NDArray[np.int64]:
+    """``stride`` of each place."""
+    return STRIDES[np.minimum(places, Place.FILE)]
+
+
+def _find(runs: Settled, pages: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Place and offset of each page; NONE where no run has it."""
+    if not len(runs.firsts):
+        return np.full(len(pages), NONE, np.int32), np.zeros(len(pages), np.int64)
+    found = np.maximum(runs.firsts.searchsorted(pages, side="right") - 1, 0)
+    inside = pages - runs.firsts[found]
+    told = (inside >= 0) & (inside < runs.counts[found])
+    places = np.where(told, runs.places[found], NONE)
+    return places, runs.offsets[found] + inside * _steps(places)

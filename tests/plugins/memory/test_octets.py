@@ -11,8 +11,10 @@ from domctx.api import Placement
 from domctx.errors import DomainError
 from domctx.states import PageBatch, PageKind
 from domctx_memory.address import Extent
-from domctx_memory.octets import physical_reader, pieces, runs, without_contents
-from helpers.memory import SourceMemory, block_of, random_pages
+from domctx_memory.layout import RECORD_OCTETS
+from domctx_memory.octets import Piece, physical_reader, pieces, runs, without_contents
+from domctx_memory.pages import whole
+from helpers.memory import SourceMemory, block_of, memories, random_pages
 
 PAGES = random_pages(4, 2100, 4096)
 WHOLE = PAGES.contents.reshape(-1)
@@ -35,9 +37,42 @@ def test_octets_are_those_of_the_pages(offset: int, length: int) -> None:
     """Any run of octets is read, and from no more pages than hold it."""
     length = min(length, 2100 * 4096 - offset)
     memory = Counted([block_of(2100)], [PAGES])
-    found = [piece.octets.copy() for piece in pieces(memory, Extent(0, 0, offset, length))]
+    found = [piece.octets.copy() for piece in pieces(memory, [Extent(0, 0, offset, length)])]
     assert np.array_equal(np.concatenate([*found, WHOLE[:0]]), WHOLE[offset : offset + length])
     assert memory.read_pages <= length // 4096 + 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(memories(), st.data())
+def test_octets_of_extents_from_all_over_come_one_behind_the_other(memory: SourceMemory, data: st.DataObject) -> None:
+    """Whatever extents are read together, octets and pages are those of each alone, in their order."""
+    extents, wanted, numbers = [], [], []
+    for _ in range(data.draw(st.integers(0, 30))):
+        number = data.draw(st.integers(0, len(memory.blocks) - 1))
+        block, size = memory.blocks[number], 1 << memory.blocks[number].page_shift
+        whole_pages = data.draw(st.booleans())
+        step = size if whole_pages else 1
+        offset = data.draw(st.integers(0, block.size // step - 1)) * step
+        length = min(data.draw(st.integers(1, 5 * size // step)) * step, block.size - offset)
+        extents.append(Extent(0, number, offset, length))
+        for page in range(offset // size, -(-(offset + length) // size)):
+            low, high = max(offset - page * size, 0), min(offset + length - page * size, size)
+            wanted.append(whole(memory.read(number, page, 1), size)[0, low:high].tobytes())
+            numbers.append((number, page, int(memory.read(number, page, 1).kinds[0])))
+    found = list(pieces(memory, extents))
+    assert b"".join(piece.octets.tobytes() for piece in found) == b"".join(wanted)
+    told = [
+        (piece.block, *row) for piece in found for row in zip(piece.pages.tolist(), piece.kinds.tolist(), strict=True)
+    ]
+    assert told == numbers
+    assert all(piece.octets.nbytes <= RECORD_OCTETS for piece in found)
+
+
+def test_stretches_end_where_pages_or_values_do() -> None:
+    """Consecutive pages with one value are one stretch."""
+    piece = Piece(np.zeros(0, np.uint8), 0, np.array([3, 4, 5, 9, 10, 2]), np.array([0, 0, 1, 1, 1, 1], np.uint8))
+    assert list(piece.stretches(piece.kinds)) == [(0, 2), (2, 3), (3, 5), (5, 6)]
+    assert list(piece.stretches(piece.kinds > 5)) == [(0, 3), (3, 5), (5, 6)]
 
 
 def test_kinds_without_contents_are_known() -> None:

@@ -7,19 +7,48 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.api import RamBlock
 from domctx.errors import DomainError
 from domctx.files import CutError
 from domctx.states import PageKind
+from domctx_memory.pages import whole
 from domctx_qemu_stream import memory as memory_module
-from domctx_qemu_stream.files import StreamFile, open_file
-from domctx_qemu_stream.memory import QemuMemory
+from domctx_qemu_stream.files import Spool, StreamFile, open_file
+from domctx_qemu_stream.memory import QemuMemory, Rows
 from domctx_qemu_stream.runs import Place, Settled
 
 PAGES = 24
 RUNS = [(2, 3, 8, Place.STREAM), (5, 2, 0, Place.FILL), (7, 1, 0x5A, Place.FILL), (10, 4, 2 * 4096, Place.FILE)]
 """First page, number of pages, offset, place; the other pages are told of nowhere."""
+
+
+LENGTHS = st.integers(1, 4)
+TOLD = st.one_of(
+    st.tuples(st.just(None), LENGTHS, st.just(0)),
+    st.tuples(st.just(Place.FILL), LENGTHS, st.sampled_from([0, 0, 0x5A, 0xFF])),
+    st.tuples(st.just(Place.STREAM), LENGTHS, st.integers(0, 4000)),
+    st.tuples(st.just(Place.SPOOL), LENGTHS, st.integers(0, 5).map(lambda row: row * 4096)),
+    st.tuples(st.sampled_from([Place.FILE, Place.FILE + 1]), LENGTHS, st.integers(0, 4096)),
+)
+"""A place, or none that is told of; a number of pages; an offset."""
+
+
+@st.composite
+def blocks_told(draw: st.DrawFn) -> list[tuple[int, Settled, PageKind]]:
+    """Of some blocks the pages, the runs, and what a page is that none of these has."""
+    found = []
+    for _ in range(draw(st.integers(1, 3))):
+        parts = draw(st.lists(TOLD, max_size=12))
+        ends = np.cumsum([length for _, length, _ in parts], dtype=np.int64)
+        kept = [row for row, part in enumerate(parts) if part[0] is not None]
+        counts, offsets = (np.array([parts[row][column] for row in kept], np.int64) for column in (1, 2))
+        places = np.array([parts[row][0] for row in kept], np.int32)
+        pages = int(ends[-1]) if len(ends) else 0
+        missing = draw(st.sampled_from([PageKind.ZERO, PageKind.ABSENT]))
+        found.append((pages, Settled(ends[kept] - counts, counts, offsets, places), missing))
+    return found
 
 
 @pytest.fixture
@@ -95,4 +124,54 @@ def test_a_page_that_the_disk_refuses(tmp_path: Path) -> None:
     gone.close()
     with pytest.raises(DomainError, match="Bad file descriptor") as caught:
         found.read(0, 3, 1)
+    assert caught.value.file == gone.name
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(blocks_told(), st.data())
+def test_scattered_pages_are_those_of_single_reads(
+    file: StreamFile, tmp_path: Path, told: list[tuple[int, Settled, PageKind]], data: st.DataObject
+) -> None:
+    """In any order, one behind the other or apart, twice or not at all: each page is what a read of it gives."""
+    spool = Spool(str(tmp_path / "stream"))
+    spool.append(np.random.default_rng(2).bytes(9 * 4096))
+    places: dict[int, Rows] = {Place.STREAM: file, Place.SPOOL: spool, Place.FILE: file, Place.FILE + 1: file}
+    blocks = [RamBlock(f"ram{number}", pages << 12) for number, (pages, _, _) in enumerate(told)]
+    memory = QemuMemory("a stream", blocks, [runs for _, runs, _ in told], [kind for _, _, kind in told], places)
+    for number, block in enumerate(blocks):
+        wanted = data.draw(st.lists(st.integers(0, block.pages - 1), max_size=40) if block.pages else st.just([]))
+        wanted += data.draw(st.sampled_from([[], range(block.pages)]))
+        found = memory.scattered(number, np.array(wanted, np.int64))
+        single = [memory.read(number, page, 1) for page in wanted]
+        assert found.kinds.tolist() == [int(batch.kinds[0]) for batch in single]
+        assert found.octets.shape == (len(wanted), 4096)
+        assert all(np.array_equal(row, whole(one, 4096)[0]) for row, one in zip(found.octets, single, strict=True))
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("block", "pages"), [(1, [0]), (-1, [0]), (1, []), (0, [3, -1]), (0, [0, PAGES]), (0, [-1, PAGES])]
+)
+def test_scattered_pages_that_are_not_there(file: StreamFile, block: int, pages: list[int]) -> None:
+    """A block or a page outside of memory is refused, whatever else is asked for."""
+    with pytest.raises(DomainError, match=r"there (is|are) no such"):
+        memory(file).scattered(block, np.array(pages, np.int64))
+
+
+@pytest.mark.parametrize("pages", [[13], [0, 13, 3], [12, 13]])
+def test_scattered_pages_that_are_cut(file: StreamFile, pages: list[int]) -> None:
+    """A page behind the end of the file is refused, naming where it ends, alone or behind others."""
+    with pytest.raises(CutError, match="the file ends early, in its pages") as caught:
+        memory(file).scattered(0, np.array(pages))
+    assert caught.value.offset == 5 * 4096
+
+
+def test_scattered_pages_that_the_disk_refuses(tmp_path: Path) -> None:
+    """An error of the operating system names the file."""
+    (tmp_path / "stream").write_bytes(bytes(5 * 4096))
+    gone = open_file(str(tmp_path / "stream"))
+    found = memory(gone)
+    gone.close()
+    with pytest.raises(DomainError, match="Bad file descriptor") as caught:
+        found.scattered(0, np.array([3, 11]))
     assert caught.value.file == gone.name
