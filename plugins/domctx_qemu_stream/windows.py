@@ -27,6 +27,7 @@ AROUND: Final = 64 << 10
 """Octets that the system maps together where one of them is looked at, and all are in memory."""
 NOWHERE: Final = -2
 """The number of no window, nor of the one before any."""
+NO_SINK: Final = -1
 
 
 class Windows:
@@ -96,12 +97,22 @@ class Windows:
     def _help(self) -> None:
         """Have the pages of windows mapped: the system does it where it writes an octet of each ``AROUND`` elsewhere.
 
-        It does so without the interpreter's lock; where the file was cut it writes less.
+        It does so without the interpreter's lock. Where it does not, as where the file was cut, who looks at a page has
+        it mapped.
         """
-        sink = os.memfd_create("domctx-windows")
+        sink = _sink()
         while (window := self._wanted.get()) is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, MemoryError):
                 os.pwritev(sink, [window[at : at + 1] for at in range(0, len(window), AROUND)], 0)
             del window
             self._done.put(None)
-        os.close(sink)
+        if sink != NO_SINK:
+            os.close(sink)
+
+
+def _sink() -> int:
+    """The descriptor of a file in memory; of none where the system gives none."""
+    try:
+        return os.memfd_create("domctx-windows")
+    except OSError:
+        return NO_SINK

@@ -100,6 +100,21 @@ def test_a_file_that_is_cut_does_not_end_the_thread(file: StreamFile, monkeypatc
     seen.close()
 
 
+def test_a_system_without_files_in_memory(file: StreamFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are then mapped when they are looked at, and nobody waits for the thread in vain."""
+
+    def refuse(_: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    seen = Windows(file)
+    for number in range(8):
+        offset = number * WINDOW
+        assert bytes(seen.at(offset)) == OCTETS[offset : offset + WINDOW + OVERLAP]
+    seen.close()
+    assert helpers() == []
+
+
 def test_a_file_that_cannot_be_mapped(file: StreamFile) -> None:
     """Is told, with the place; what goes on ends with it."""
     seen = Windows(file)
