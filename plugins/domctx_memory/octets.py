@@ -41,6 +41,7 @@ def pieces(memory: Memory, extents: Iterable[Extent]) -> Iterator[Piece]:
 
 
 def _alone(memory: Memory, part: Extent) -> Piece:
+    """The octets of one extent."""
     size = 1 << memory.blocks[part.block].page_shift
     first, low = divmod(part.offset, size)
     batch = memory.read(part.block, first, -(-part.stop // size) - first)
@@ -49,6 +50,7 @@ def _alone(memory: Memory, part: Extent) -> Piece:
 
 
 def _together(memory: Memory, group: Sequence[Extent]) -> Piece:
+    """The octets of extents of one block, which are whole pages where they meet."""
     block, size = group[0].block, 1 << memory.blocks[group[0].block].page_shift
     pages = _pages(group, size)
     found = scattered(memory, block, pages)
@@ -100,7 +102,8 @@ class PhysicalReader:
 
     def read(self, address: int, size: int) -> bytes:
         """``size`` octets from ``address`` on; pages without contents are zeros. Raises DomainError: no RAM there."""
-        return b"".join(piece.octets.tobytes() for piece in pieces(self._memory, list(self._space.find(address, size))))
+        extents = list(self._space.find(address, size))
+        return b"".join(_alone(self._memory, extent).octets.tobytes() for extent in extents)
 
 
 def physical_reader(memory: Memory) -> Callable[[int, int], bytes]:
