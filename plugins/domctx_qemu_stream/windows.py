@@ -45,7 +45,7 @@ class Windows:
         Raises StreamError where the file cannot be mapped.
         """
         number, place = divmod(offset, WINDOW)
-        if number == self._number + 1:
+        if number == self._number + 1 and self._helped(number):
             self._go_on(number)
         elif number != self._number:
             self.close()
@@ -68,13 +68,21 @@ class Windows:
         """The windows that come, for the thread; None ends it."""
         self._done: SimpleQueue[None] = SimpleQueue()
 
-    def _go_on(self, number: int) -> None:
-        """From the window before to that one."""
+    def _helped(self, number: int) -> bool:
+        """Whether there is a thread for that window and those behind it: where none can be started one goes without."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._help, name="domctx-windows", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None
+                return False
             for each in range(number, number + AHEAD):
                 self._want(each)
+        return True
+
+    def _go_on(self, number: int) -> None:
+        """From the window before to that one."""
         self._window = self._coming.popleft()
         self._want(number + AHEAD)
         self._done.get()
@@ -114,5 +122,5 @@ def _sink() -> int:
     """The descriptor of a file in memory; of none where the system gives none."""
     try:
         return os.memfd_create("domctx-windows")
-    except OSError:
+    except (OSError, AttributeError):  # a Python that is built for old systems does not know of them
         return NO_SINK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -100,13 +100,37 @@ def test_a_file_that_is_cut_does_not_end_the_thread(file: StreamFile, monkeypatc
     seen.close()
 
 
-def test_a_system_without_files_in_memory(file: StreamFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages are then mapped when they are looked at, and nobody waits for the thread in vain."""
+def refuse(_: str) -> int:
+    """No file in memory."""
+    raise OSError(24, "Too many open files")
 
-    def refuse(_: str) -> int:
-        raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(os, "memfd_create", refuse)
+@pytest.mark.parametrize("given", [refuse, None])
+def test_a_system_without_files_in_memory(
+    file: StreamFile, monkeypatch: pytest.MonkeyPatch, given: Callable[[str], int] | None
+) -> None:
+    """Pages are then mapped when they are looked at, and nobody waits for the thread in vain; also where Python knows
+    of no such files.
+    """
+    if given is None:
+        monkeypatch.delattr(os, "memfd_create")
+    else:
+        monkeypatch.setattr(os, "memfd_create", given)
+    look_at_all(file)
+
+
+def test_a_system_that_gives_no_thread(file: StreamFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are then mapped when they are looked at."""
+
+    def limited(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    look_at_all(file)
+
+
+def look_at_all(file: StreamFile) -> None:
+    """Window for window, which are the file's."""
     seen = Windows(file)
     for number in range(8):
         offset = number * WINDOW
