@@ -94,8 +94,8 @@ class QemuMemory:
 
     def scattered(self, block: int, pages: NDArray[np.int64]) -> ScatteredPages:
         """Pages from all over a block. Raises DomainError outside of it."""
-        low, high = (int(pages.min()), int(pages.max())) if len(pages) else (0, 0)
-        if not (0 <= block < len(self._pages) and 0 <= low <= high < max(self._pages[block], 1)):
+        low, high = (int(pages.min()), int(pages.max())) if len(pages) else (0, -1)
+        if not (0 <= block < len(self._pages) and low >= 0 and high < self._pages[block]):
             raise self._outside(block, low, high - low + 1)
         places, offsets = _find(self._runs[block], pages)
         kinds = np.full(len(pages), self._missing[block], np.uint8)

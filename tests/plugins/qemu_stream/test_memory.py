@@ -158,6 +158,16 @@ def test_scattered_pages_that_are_not_there(file: StreamFile, block: int, pages:
         memory(file).scattered(block, np.array(pages, np.int64))
 
 
+def test_a_block_without_pages() -> None:
+    """Has no first page either; nothing can be asked of it."""
+    none = np.empty(0, np.int64)
+    nothing = Settled(none, none, none, np.empty(0, np.int32))
+    memory = QemuMemory("a stream", [RamBlock("ram", 0)], [nothing], [PageKind.ABSENT], {})
+    with pytest.raises(DomainError, match="there are no such pages"):
+        memory.scattered(0, np.array([0]))
+    assert memory.scattered(0, np.array([], np.int64)).octets.shape == (0, 4096)
+
+
 @pytest.mark.parametrize("pages", [[13], [0, 13, 3], [12, 13]])
 def test_scattered_pages_that_are_cut(file: StreamFile, pages: list[int]) -> None:
     """A page behind the end of the file is refused, naming where it ends, alone or behind others."""
