@@ -138,6 +138,8 @@ class RecordType:
     version: int = 1
     readable_since: int = 1
     """The oldest reader version of this type that can read what we write."""
+    oldest: int = 1
+    """The oldest version of bodies that the handlers can read, after ``upgrades``; images of older ones are refused."""
     body: type[Any] | str | None = None
     """The layout class of the body (``domctx.schema.layout``), or ``module:Class``, imported when it is first used.
 

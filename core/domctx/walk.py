@@ -219,8 +219,8 @@ def unknown_type(header: Header, offset: int, manifest: Manifest | None) -> Unsu
 def check_types(manifest: Manifest, registry: Registry) -> None:
     """Hold MANIFEST's record types against ours.
 
-    Raises UnsupportedError for one whose name is not the registered one, whose bodies need a newer reader, or whose
-    transforms are not installed. A type that nobody knows is refused where its first record stands.
+    Raises UnsupportedError for one whose name is not the registered one, whose bodies need a newer reader or an older
+    one, or whose transforms are not installed. A type that nobody knows is refused where its first record stands.
     """
     for use in manifest.types:
         bound = registry.types.get(use.code)
@@ -238,6 +238,13 @@ def check_types(manifest: Manifest, registry: Registry) -> None:
                 expected=f"readable since version {bound.type.version} or older",
                 got=use.readable_since,
                 hint=f"update {use.distribution}: {use.distribution_version} wrote it",
+            )
+        if use.version < bound.type.oldest:
+            raise UnsupportedError(
+                f"{use.name} is of a version that is no longer read",
+                expected=f"version {bound.type.oldest} or newer",
+                got=use.version,
+                hint=f"read it with {use.distribution} {use.distribution_version} or older, which wrote it",
             )
         missing = set(use.transforms) - set(bound.loading.nest.transforms)
         if missing:

@@ -16,6 +16,8 @@ body: a page of one repeated octet is ZERO or FILL, never DATA; ``EACH`` is used
 
 Digests are the first sixteen octets of a BLAKE3: of the head, of the page map, and of each frame's unpacked octets, so
 that whatever is read at random is known to be whole. zstd has more than one way to say the same, hence the CRC besides.
+
+This is version 2. In version 1, which no release wrote, a frame held 256 KiB.
 """
 
 import enum

@@ -27,6 +27,7 @@ from helpers.toy_images import (
     states,
     toy,
     toy_registry,
+    types_plugin,
     vendor_registry,
 )
 
@@ -78,6 +79,17 @@ def test_a_newer_version_that_is_readable_is_read() -> None:
     """The handler is told the version of the bodies."""
     newer = told_otherwise(version=5, readable_since=3)
     assert walk(newer).state(toys.DIAL) == states()[toys.DIAL]
+
+
+def test_an_older_version_that_is_no_longer_read_is_refused() -> None:
+    """With the distribution that wrote it; the oldest that is read is read."""
+    need = attrs.evolve(toy_vendor.domctx_record_types()[1], version=2)
+    image = saved(toy_registry(acme=types_plugin(need)), {toy_vendor.NEED: toy_vendor.Octets({1: b"x"})})
+    assert walk(image, toy_registry(acme=types_plugin(attrs.evolve(need, version=3, oldest=2))))
+    error = refused(image, toy_registry(acme=types_plugin(attrs.evolve(need, version=3, oldest=3))))
+    assert isinstance(error, UnsupportedError)
+    assert "acme/need is of a version that is no longer read; expected version 3 or newer, got 2" in str(error)
+    assert "or older, which wrote it" in str(error)
 
 
 def test_an_unknown_type_names_who_can_read_it() -> None:

@@ -112,10 +112,9 @@ def test_lgr(plugins: Registry, seconds: float, tmp_path: Path) -> None:
 
     def target(octets: bytes) -> None:
         path.write_bytes(octets)
-        domain = session.open(f"lgr:{path}")
         try:
-            save(domain, CountingSink(), session.registry)
+            save(session.open(f"lgr:{path}"), CountingSink(), session.registry)
         finally:
-            domain.close()
+            session.close()  # a session keeps what it opened to its end
 
     fuzz(target, lgr_seeds(), seconds)

@@ -39,6 +39,8 @@ def _version_problems(record_type: RecordType) -> Iterator[str]:
     version, since = record_type.version, record_type.readable_since
     if not 1 <= since <= version:
         yield f"readable_since is {since} and version {version}; expected 1 <= readable_since <= version"
+    if not 1 <= record_type.oldest <= version:
+        yield f"oldest is {record_type.oldest} and version {version}; expected 1 <= oldest <= version"
     beyond = sorted(old for old in record_type.upgrades if not 1 <= old < version)
     if beyond:
         yield f"upgrades from versions {beyond}, but bodies have versions 1 to {version}"

@@ -182,6 +182,7 @@ def test_bad_telling(rule: str, kind: RecordType, message: str) -> None:
         ({"code": 0x0001_0000}, "the code 0x00010000 is the core's own"),
         ({"code": -1}, "the code 0x"),
         ({"version": 2, "readable_since": 3}, "readable_since is 3 and version 2"),
+        ({"version": 2, "oldest": 3}, "oldest is 3 and version 2"),
         ({"version": 2, "upgrades": {2: bytes}}, r"upgrades from versions \[2\], but bodies have versions 1 to 2"),
         ({"max_body": 12}, "max_body is 12, but the layout's fixed part alone takes 13 octets"),
         ({"summary": "two\nlines"}, "the summary is not one line"),
