@@ -43,13 +43,15 @@ def in_batches(
 ) -> Iterator[PageBatch]:
     """Every page of ``found`` in batches of at most ``pages``, read by ``map_ordered`` where threads may read them.
 
-    The arrays are valid until the next step.
+    What is read so holds no more than a record does, so that memory stays bounded whatever the size of a page. The
+    arrays are valid until the next step.
     """
     for part in found:
         if isinstance(part, PageBatch):
             yield attrs.evolve(part, pages=np.ascontiguousarray(part.pages))
         else:
-            yield from _read(part, blocks[part.block], pages, map_ordered)
+            block = blocks[part.block]
+            yield from _read(part, block, min(pages, record_pages(block.page_shift)), map_ordered)
 
 
 def _read(source: BlockSource, block: RamBlock, pages: int, map_ordered: MapOrdered) -> Iterator[PageBatch]:

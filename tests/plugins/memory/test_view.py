@@ -139,11 +139,10 @@ def test_pages_that_no_record_holds_are_absent() -> None:
     assert [batch.count for batch in view.batches(1024)] == [1024, 1024, 952]
 
 
-def test_batches_larger_than_a_record_come_too() -> None:
-    """A batch may be larger than a record; its pages do not fit a buffer then."""
+def test_batches_are_no_larger_than_a_record() -> None:
+    """However many pages are asked for."""
     view = Road(LARGE.blocks).view(*LARGE_BODIES)
-    (batch,) = view.batches(5000)
-    assert batch.count == 2500
+    assert [batch.count for batch in view.batches(5000)] == [1024, 1024, 452]
 
 
 def test_a_damaged_frame_is_named() -> None:
