@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domctx_memory.buffers import Buffers
+from domctx_memory.buffers import ALIGN, Buffers
 from domctx_memory.layout import RECORD_OCTETS
 
 
@@ -21,4 +21,4 @@ def test_a_buffer_begins_where_a_page_does() -> None:
     for size in (1, 4097, RECORD_OCTETS):
         fresh = Buffers(size).take()
         assert len(fresh) == size
-        assert fresh.__array_interface__["data"][0] % 4096 == 0
+        assert fresh.__array_interface__["data"][0] % ALIGN == 0
