@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 import domctx
 from domctx.cli import main as cli_main, run as cli_run
 from helpers import distributions
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """What a command asks of the collector ends with the test: the process goes on, and would keep all cycles."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    atexit.unregister(gc.freeze)
 
 
 def called(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
