@@ -128,8 +128,9 @@ class Scatter:
 
     def _put(self, batch: PageBatch, shift: int) -> None:
         """Write the contents of a batch where they belong: by one thread, since a file takes one write at a time."""
-        again = batch.first < self._reached.get(batch.block, 0)  # a later round of a live save: zeros replace octets
-        self._reached[batch.block] = max(self._reached.get(batch.block, 0), batch.first + batch.count)
+        reached = self._reached.get(batch.block, 0)
+        again = batch.first < reached  # a later round of a live save: zeros replace octets
+        self._reached[batch.block] = max(reached, batch.first + batch.count)
         row = 0
         for start, stop in runs(batch.kinds == PageKind.DATA):
             self._place(batch.block, (batch.first + start) << shift, batch.pages[row : row + stop - start].reshape(-1))

@@ -50,17 +50,17 @@ def in_batches(
         if isinstance(part, PageBatch):
             yield attrs.evolve(part, pages=np.ascontiguousarray(part.pages))
         else:
-            block = blocks[part.block]
-            yield from _read(part, block, min(pages, record_pages(block.page_shift)), map_ordered)
+            yield from _read(part, blocks[part.block], pages, map_ordered)
 
 
 def _read(source: BlockSource, block: RamBlock, pages: int, map_ordered: MapOrdered) -> Iterator[PageBatch]:
-    buffers = Buffers(min(pages, block.pages) << block.page_shift)
+    step = min(pages, record_pages(block.page_shift))
+    buffers = Buffers(min(step, block.pages) << block.page_shift)
 
     def read(first: int) -> tuple[NDArray[np.uint8], PageBatch]:
         buffer = buffers.take()
-        return buffer, source.read(first, min(pages, block.pages - first), buffer)
+        return buffer, source.read(first, min(step, block.pages - first), buffer)
 
-    for buffer, batch in map_ordered(read, range(0, block.pages, pages)):
+    for buffer, batch in map_ordered(read, range(0, block.pages, step)):
         yield batch
         buffers.give(buffer)

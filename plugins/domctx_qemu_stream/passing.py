@@ -6,11 +6,11 @@ it was saved: a file in memory, which the reader of files opens.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from domctx.errors import StreamError, UnsupportedError
+from domctx.files import CutError
 from domctx.states import PageBatch
 from domctx.values import frozen
 from domctx_qemu_stream import ends
@@ -25,7 +25,6 @@ from domctx_qemu_stream.layout import RAM, RAM_BLOCKS, Element, Flag
 from domctx_qemu_stream.plain import configure
 from domctx_qemu_stream.ram import EMPTY, RamSection
 from domctx_qemu_stream.runs import Place, Runs
-from domctx_qemu_stream.windows import OVERLAP
 
 WHAT: Final = "a section's header"
 
@@ -65,16 +64,13 @@ class PassingRam(RamSection):
         ended = False
         while not ended:
             view = self._arriving.window(at)
-            last = at + len(view) >= self._arriving.size
-            try:
-                done, ended = self._words(view, at, len(view) if last else len(view) - OVERLAP)
-            except (struct.error, IndexError) as error:
-                raise self._arriving.cut("its RAM") from error
-            if not ended and last and done >= len(view):
-                raise self._arriving.cut("its RAM")
+            done, ended = self._window(view, at)
             yield at, view
             at += done
         yield at, memoryview(b"")
+
+    def _cut(self) -> CutError:
+        return self._arriving.cut("its RAM")
 
     def _unpack(self, place: int, offset: int, before: bytes) -> bytes:
         raise UnsupportedError("a stream that passes has no packed pages", offset=offset)

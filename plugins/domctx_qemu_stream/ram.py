@@ -64,7 +64,7 @@ class RamSection:
             return at + 8
         ended = False
         while not ended:
-            done, ended = self._window(at)
+            done, ended = self._window(self._windows.at(at), at)
             at += done
         return at
 
@@ -72,17 +72,19 @@ class RamSection:
         """No section follows."""
         self._windows.close()
 
-    def _window(self, at: int) -> tuple[int, bool]:
-        """Read the words that a window has from ``at`` on; how many octets they were, and whether the section ended."""
-        view = self._windows.at(at)
+    def _window(self, view: memoryview, at: int) -> tuple[int, bool]:
+        """Read the words of a window from ``at`` on; how many octets they were, and whether the section ended."""
         last = at + len(view) >= self._file.size
         try:
             done, ended = self._words(view, at, len(view) if last else len(view) - OVERLAP)
         except (struct.error, IndexError) as error:
-            raise CutError("the stream ends early, in its RAM", offset=self._file.size) from error
+            raise self._cut() from error
         if not ended and last and done >= len(view):
-            raise CutError("the stream ends early, in its RAM", offset=self._file.size)
+            raise self._cut()
         return done, ended
+
+    def _cut(self) -> CutError:
+        return CutError("the stream ends early, in its RAM", offset=self._file.size)
 
     def _words(self, view: memoryview, base: int, stop: int) -> tuple[int, bool]:
         """Read records that begin before ``stop``; where they end, and whether the section does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,14 +116,17 @@ def test_a_page_that_is_cut(file: StreamFile) -> None:
     assert caught.value.offset == 5 * 4096
 
 
-def test_a_page_that_the_disk_refuses(tmp_path: Path) -> None:
-    """An error of the operating system names the file."""
+@pytest.mark.parametrize(
+    "ask", [lambda found: found.read(0, 3, 1), lambda found: found.scattered(0, np.array([3, 11]))]
+)
+def test_pages_that_the_disk_refuses(ask: Callable[[QemuMemory], object], tmp_path: Path) -> None:
+    """An error of the operating system names the file, of one page and of scattered ones."""
     (tmp_path / "stream").write_bytes(bytes(5 * 4096))
     gone = open_file(str(tmp_path / "stream"))
     found = memory(gone)
     gone.close()
     with pytest.raises(DomainError, match="Bad file descriptor") as caught:
-        found.read(0, 3, 1)
+        ask(found)
     assert caught.value.file == gone.name
 
 
@@ -174,14 +177,3 @@ def test_scattered_pages_that_are_cut(file: StreamFile, pages: list[int]) -> Non
     with pytest.raises(CutError, match="the file ends early, in its pages") as caught:
         memory(file).scattered(0, np.array(pages))
     assert caught.value.offset == 5 * 4096
-
-
-def test_scattered_pages_that_the_disk_refuses(tmp_path: Path) -> None:
-    """An error of the operating system names the file."""
-    (tmp_path / "stream").write_bytes(bytes(5 * 4096))
-    gone = open_file(str(tmp_path / "stream"))
-    found = memory(gone)
-    gone.close()
-    with pytest.raises(DomainError, match="Bad file descriptor") as caught:
-        found.scattered(0, np.array([3, 11]))
-    assert caught.value.file == gone.name
