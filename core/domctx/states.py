@@ -57,7 +57,7 @@ class PageBatch:
     ``kinds`` u8[count] holds PageKind; ``pages`` u8[n, page size] the contents of the DATA pages, in order;
     ``fills`` u8[m] the octet of each FILL page, in order; ``types`` u8[count] the PageType with each page where
     the source gives types with pages and PAGE_TABLES does not hold them, else None.
-    It has no slots: that makes it in two thirds of the time, which counts where one page is read.
+    It has no slots: it is made sooner so, which counts where one page is read.
     """
 
     block: int

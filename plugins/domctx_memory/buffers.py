@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from domctx_memory.layout import RECORD_OCTETS
 
 ALIGN: Final = 4096
-"""Buffers begin at multiples of it: the kernel copies pages half as fast again to places that lie as they do."""
+"""Buffers begin at multiples of it: the kernel copies pages sooner to places that lie as they do."""
 
 
 class Buffers:

@@ -28,7 +28,7 @@ WINDOW_LIMIT: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log
 """No frame needs to look back further than its own length: what claims more is refused before memory is taken."""
 TABLES: Final[Mapping[int, int]] = {1: 15}
 """By level, the logarithm of the entries of the table in which zstd looks for what repeats, where its own choice is not
-taken: at level 1 a frame packs as small as one of twice its length would with zstd's own."""
+taken: at level 1 a frame packs nearly as small as one of twice its length would with zstd's own."""
 PIECE: Final = 32 << 10
 """Octets that are unpacked at once: zstd gives so many without putting them together."""
 

@@ -31,7 +31,7 @@ NAME: Final = "MEMORY"
 RECORD_OCTETS: Final = 4 << 20
 """Octets of guest memory that one record covers at most, and the multiples at which a writer cuts."""
 FRAME_OCTETS: Final = 128 << 10
-"""Octets of DATA pages in one frame: within 2 % as small after zstd as larger ones, and read twice as soon."""
+"""Octets of DATA pages in one frame: nearly as small after zstd as larger ones, and read sooner."""
 FRAME_ALIGN: Final = 4096
 """Where frames that are not compressed begin in the image, in octets."""
 DIGEST_SIZE: Final = 16
