@@ -23,6 +23,7 @@ _KINDS: Final[Mapping[str, Any]] = {
     "name": str,
     "version": int,
     "readable_since": int,
+    "oldest": int,
     "instances": str,
     "max_body": int,
     "optional": bool,
@@ -75,6 +76,7 @@ def _described(record_type: RecordType) -> JSON:
         "name": record_type.name,
         "version": record_type.version,
         "readable_since": record_type.readable_since,
+        "oldest": record_type.oldest,
         "instances": record_type.instances.value,
         "max_body": record_type.max_body,
         "optional": record_type.optional,
@@ -118,6 +120,8 @@ def _contract_breaks(was: JSON, now: RecordType) -> Iterator[str]:
 
 def _version_breaks(was: JSON, now: RecordType) -> Iterator[str]:
     since = f"from {was['readable_since']} to {now.readable_since}"
+    if now.oldest > was["oldest"]:
+        yield f"oldest rose from {was['oldest']} to {now.oldest}: images with older bodies are refused"
     if now.version < was["version"]:
         yield f"the version fell from {was['version']} to {now.version}"
     if now.readable_since < was["readable_since"]:
@@ -130,10 +134,10 @@ def _version_breaks(was: JSON, now: RecordType) -> Iterator[str]:
 
 def _chain_breaks(was: JSON, now: RecordType) -> Iterator[str]:
     for version in was["upgrades"]:
-        if version not in now.upgrades:
+        if version >= now.oldest and version not in now.upgrades:
             yield f"upgrades[{version}] is gone: bodies of version {version} are no longer converted"
     for version in sorted(now.upgrades):
-        if version > 1 and version - 1 not in now.upgrades:
+        if version > now.oldest and version - 1 not in now.upgrades:
             yield f"upgrades[{version}] needs upgrades[{version - 1}]: bodies of version {version - 1} never reach it"
 
 

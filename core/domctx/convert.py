@@ -10,6 +10,7 @@ from domctx.api import Domain, Images, Target
 from domctx.context import Operation
 from domctx.errors import DomctxError
 from domctx.load import load
+from domctx.pool import start
 from domctx.registry import Registry
 from domctx.save import save
 from domctx.sinks import FileSink
@@ -51,7 +52,7 @@ class _Producer:
 
     def start(self) -> None:
         """Begin to save."""
-        self._thread.start()
+        start(self._thread)
 
     def _run(self) -> None:
         source, registry, operation, drop = self._arguments

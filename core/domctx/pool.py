@@ -1,4 +1,4 @@
-"""The only thread pool: ordered results, a bounded number of items under way."""
+"""The only thread pool: ordered results, a bounded number of items under way; and how other threads are started."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
+
+from domctx.errors import DomainError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,13 +34,16 @@ class Pool:
         """``map``, results in the order of ``items``; at most one item for each thread and ``WAITING`` are under way.
 
         An exception of ``function`` or ``items`` comes out where its result would; what is under way is then waited
-        for, so that no thread works on after the caller has gone on.
+        for, so that no thread works on after the caller has gone on. Raises DomainError where no thread can be started.
         """
         executor = self._ready()
         under_way: collections.deque[Future[R]] = collections.deque()
         try:
             for item in items:
-                under_way.append(executor.submit(function, item))
+                try:
+                    under_way.append(executor.submit(function, item))
+                except RuntimeError as error:
+                    raise _no_thread(error) from error
                 if len(under_way) >= self._workers + WAITING:
                     yield under_way.popleft().result()
             while under_way:
@@ -63,3 +68,15 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown()
             self._executor = None
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread. Raises DomainError where the system refuses: of processes, a user has a bounded number."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise _no_thread(error) from error
+
+
+def _no_thread(error: RuntimeError) -> DomainError:
+    return DomainError("no thread can be started", got=str(error), hint="see ulimit -u, and the limits of a container")

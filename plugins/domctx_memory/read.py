@@ -14,9 +14,9 @@ from domctx.files import in_file
 from domctx.sinks import FileSink
 from domctx.states import MEMORY, Memory, PageKind
 from domctx_memory import hexdump
-from domctx_memory.address import ADDRESS_LIMIT, Extent, number, space_of
+from domctx_memory.address import ADDRESS_LIMIT, AddressMap, Extent, number, space_of
 from domctx_memory.octets import pieces, without_contents
-from domctx_memory.virtual import LIMIT, extents, registers_of
+from domctx_memory.virtual import LIMIT, LinearSpace, registers_of
 from domctx_x86.states import REGISTERS
 
 
@@ -63,10 +63,13 @@ def command(
                 raise DomainError("there is no memory in it")
             if virtual:
                 vcpu, registers = registers_of(states.state(REGISTERS), vcpu)
-                found = list(extents(memory, registers, start, count))
+                space: LinearSpace | AddressMap = LinearSpace(memory, registers)
             else:
-                found = list(space_of(memory, block).find(start, count))
-        _show(session, Reader(memory, session, found), {"address": start, "length": count, "vcpu": vcpu}, raw, as_json)
+                space = space_of(memory, block)
+            for _ in space.find(start, count):
+                """An address that leads nowhere is told before anything is shown."""
+            place = {"address": start, "length": count, "vcpu": vcpu}
+            _show(session, Reader(memory, session, space.find(start, count)), place, raw, as_json)
     finally:
         domain.unpause()
 
@@ -93,7 +96,7 @@ def _show(session: Session, reader: Reader, place: dict[str, Any], raw: bool, as
 class Reader:
     """Reads some extents of memory, and says of which pages it had no contents."""
 
-    def __init__(self, memory: Memory, session: Session, extents: list[Extent]) -> None:
+    def __init__(self, memory: Memory, session: Session, extents: Iterator[Extent]) -> None:
         self._memory = memory
         self._session = session
         self._extents = extents

@@ -31,21 +31,26 @@ def registers_of(told: VcpuRegisters | None, vcpu: int | None) -> tuple[int, Reg
     return wanted, registers
 
 
-def extents(memory: Memory, registers: Registers, address: int, length: int) -> Iterator[Extent]:
-    """The runs of ``length`` octets from linear ``address`` on; each stands at its linear address.
+class LinearSpace:
+    """The linear addresses of a vCPU; page tables are read once, as far as a walker remembers them."""
 
-    Raises DomainError, naming the address, where an octet is not mapped or leads to what is no RAM.
-    """
-    walker, space = Walker(registers, physical_reader(memory)), AddressMap.of_machine(memory.blocks)
-    if address + length > walker.limit:
-        raise DomainError("the vCPU's linear addresses end before", expected=f"up to 0x{walker.limit - 1:x}")
-    for span in walker.spans(address, length):
-        if span.physical is None:
-            raise DomainError(f"linear address 0x{span.address:x} is not mapped by the vCPU's page tables")
-        delta = span.address - span.physical
-        try:
-            for extent in space.find(span.physical, span.length):
-                yield extent._replace(address=extent.address + delta)
-        except DomainError as error:
-            message = f"linear address 0x{span.address:x} leads to 0x{span.physical:x}: {error.message}"
-            raise DomainError(message, hint=error.hint) from error
+    def __init__(self, memory: Memory, registers: Registers) -> None:
+        self._walker, self._space = Walker(registers, physical_reader(memory)), AddressMap.of_machine(memory.blocks)
+
+    def find(self, address: int, length: int) -> Iterator[Extent]:
+        """The runs of ``length`` octets from linear ``address`` on; each stands at its linear address.
+
+        Raises DomainError, naming the address, where an octet is not mapped or leads to what is no RAM.
+        """
+        if address + length > self._walker.limit:
+            raise DomainError("the vCPU's linear addresses end before", expected=f"up to 0x{self._walker.limit - 1:x}")
+        for span in self._walker.spans(address, length):
+            if span.physical is None:
+                raise DomainError(f"linear address 0x{span.address:x} is not mapped by the vCPU's page tables")
+            delta = span.address - span.physical
+            try:
+                for extent in self._space.find(span.physical, span.length):
+                    yield extent._replace(address=extent.address + delta)
+            except DomainError as error:
+                message = f"linear address 0x{span.address:x} leads to 0x{span.physical:x}: {error.message}"
+                raise DomainError(message, hint=error.hint) from error

@@ -8,6 +8,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -41,8 +42,9 @@ class Guard:
         """Wait until it ignores signals and reads its pipe: nothing is changed before. Raises DomainError."""
         answer = self._process.stdout
         assert answer is not None
-        found, _, _ = select.select([answer], [], [], START)
-        if not found or os.read(answer.fileno(), len(guardian.READY)) != guardian.READY:
+        poll = select.poll()
+        poll.register(answer, select.POLLIN)
+        if not poll.poll(START * 1000) or os.read(answer.fileno(), len(guardian.READY)) != guardian.READY:
             self._process.kill()
             raise self._failed("it does not start")
 
@@ -58,9 +60,10 @@ class Guard:
             self._process.wait(END)
 
     def leave(self) -> None:
-        """Let go without a word: the guardian does what is left to do."""
+        """Let go without a word: the guardian does what is left to do, and only a thread waits for its end."""
         self._let_go()
-        self._process.returncode = 0  # it ends when it is done; nobody waits for it
+        with contextlib.suppress(RuntimeError):  # where none can be started, the system waits when this process ends
+            threading.Thread(target=self._process.wait, name="domctx-guard", daemon=True).start()
 
     def _let_go(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

@@ -23,6 +23,7 @@ from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
 
 from domctx.disk import refused
 from domctx.errors import DomainError, DomctxError
+from domctx.pool import start
 
 T = TypeVar("T")
 
@@ -49,7 +50,10 @@ class Monitor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="domctx-qmp", daemon=True)
         self._client, self._listener = QMPClient("domctx"), EventListener()
-        self._thread.start()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._loop.close)
+            start(self._thread)
+            undo.pop_all()
         try:
             self._connect()
             self._confirm()

@@ -57,16 +57,17 @@ class Commands:
         self._table = table
         self._references = references
         self._cpus = cpus
-        self._commands: Mapping[int, Callable[[Call, int, int], None]] = {
-            **{pin_command(level): self._pin for level in range(2, platform.paging.levels + 1)},
-            Command.UNPIN_TABLE: self._unpin,
-            Command.NEW_BASEPTR: self._new_base,
-            Command.TLB_FLUSH: _nothing,
-            Command.INVLPG: _nothing,
-            Command.SET_LDT: self._set_ldt,
-            Command.SET_SUBJECTDOM_L: _subject_low,
-            Command.SET_SUBJECTDOM_H: self._subject_high,
+        self._commands: Mapping[int, Callable[[Commands, Call, int, int], None]] = {
+            **{pin_command(level): Commands._pin for level in range(2, platform.paging.levels + 1)},
+            Command.UNPIN_TABLE: Commands._unpin,
+            Command.NEW_BASEPTR: Commands._new_base,
+            Command.TLB_FLUSH: Commands._nothing,
+            Command.INVLPG: Commands._nothing,
+            Command.SET_LDT: Commands._set_ldt,
+            Command.SET_SUBJECTDOM_L: Commands._subject_low,
+            Command.SET_SUBJECTDOM_H: Commands._subject_high,
         }
+        """What carries out each command: functions, not methods of this object, which would be a circle."""
 
     def run(self, call: Call, ptr: int, val: int) -> None:
         """One command; ``ptr`` without its low two bits. Raises DomainError where Xen refuses it."""
@@ -75,7 +76,7 @@ class Commands:
             raise DomainError(
                 "an unknown command, or one for tables that this machine does not have", got=f"0x{val & 0xFF:02x}"
             )
-        command(call, ptr, val)
+        command(self, call, ptr, val)
 
     def _pin(self, call: Call, ptr: int, val: int) -> None:
         self.pin(np.array([ptr >> PAGE_SHIFT]), FrameType((val & 0xFF) + 1), call)
@@ -120,6 +121,9 @@ class Commands:
         check_ldt(ptr, entries, self._platform.segment_limit)
         self._cpu(call).set_ldt(ptr, entries)
 
+    def _subject_low(self, call: Call, ptr: int, val: int) -> None:
+        call.subject = _half(ptr, val)
+
     def _subject_high(self, call: Call, ptr: int, val: int) -> None:
         if call.caller != DOM0:
             raise DomainError("only dom0 may act for another domain", got=f"domain {call.caller}")
@@ -130,6 +134,9 @@ class Commands:
         if val & SUBJECT_PAGE_TABLES:
             call.tables = domain
 
+    def _nothing(self, call: Call, ptr: int, val: int) -> None:
+        """A flush: there is no TLB here."""
+
 
 def pin_command(level: int) -> Command:
     """The command that pins a table of a level."""
@@ -138,14 +145,6 @@ def pin_command(level: int) -> Command:
 
 def _half(ptr: int, val: int) -> int:
     return (ptr & 0xFFFF_0000) | val >> 16
-
-
-def _subject_low(call: Call, ptr: int, val: int) -> None:
-    call.subject = _half(ptr, val)
-
-
-def _nothing(call: Call, ptr: int, val: int) -> None:
-    """A flush: there is no TLB here."""
 
 
 def subject_updates(domain: int) -> Words:

@@ -43,6 +43,7 @@ def test_baseline_tells_what_others_rely_on() -> None:
                 "name": "acme/tpm",
                 "version": 2,
                 "readable_since": 2,
+                "oldest": 1,
                 "instances": "single",
                 "max_body": 3,
                 "optional": False,
@@ -107,6 +108,11 @@ def test_nothing_breaks_where_nothing_changed(body: type[Any] | None) -> None:
         ({"version": 3}, []),
         ({"version": 3, "readable_since": 3}, []),
         ({"upgrades": {}}, ["upgrades[1] is gone: bodies of version 1 are no longer converted"]),
+        ({"oldest": 2, "upgrades": {}}, ["oldest rose from 1 to 2: images with older bodies are refused"]),
+        (
+            {"version": 3, "oldest": 2, "upgrades": {2: bytes}},
+            ["oldest rose from 1 to 2: images with older bodies are refused"],
+        ),
         (
             {"version": 4, "upgrades": {1: bytes, 3: bytes}},
             ["upgrades[3] needs upgrades[2]: bodies of version 2 never reach it"],

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from domctx import pool as pool_module
-from domctx.pool import Pool
+from domctx.errors import DomainError
+from domctx.pool import Pool, start
 
 
 def test_results_come_in_order() -> None:
@@ -107,3 +108,22 @@ def test_what_waits_is_cancelled_when_the_caller_stops() -> None:
     results.close()  # type: ignore[attr-defined]  # it is a generator
     assert len(begun) <= 2
     pool.close()
+
+
+@pytest.fixture
+def no_threads() -> Iterator[None]:
+    """No thread can be started: its stack would be larger than what a process can address."""
+    before = threading.stack_size(1 << 47)
+    yield
+    threading.stack_size(before)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_can_be_started() -> None:
+    """That is said, by the pool and for threads of one's own, and is nobody's bug."""
+    pool = Pool(2)
+    with pytest.raises(DomainError, match="no thread can be started"):
+        list(pool.map_ordered(str, range(3)))
+    pool.close()
+    with pytest.raises(DomainError, match="no thread can be started"):
+        start(threading.Thread())

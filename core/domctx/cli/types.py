@@ -78,6 +78,7 @@ def _describe(bound: BoundType) -> dict[str, Any]:
         "summary": kind.summary,
         "version": kind.version,
         "readable_since": kind.readable_since,
+        "oldest": kind.oldest,
         "instances": kind.instances.value,
         "state": kind.state.name,
         "max_body": kind.max_body,

@@ -92,6 +92,7 @@ def test_lists_types_as_json(domctx: Run) -> None:
         "summary": found["summary"],
         "version": 1,
         "readable_since": 1,
+        "oldest": 1,
         "instances": "keyed",
         "state": "gdt",
         "max_body": 136,

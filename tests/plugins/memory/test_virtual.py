@@ -98,7 +98,7 @@ def test_wrong_use() -> None:
 @pytest.mark.corpus
 def test_a_64_bit_machine(corpus: Path, tmp_path: Path) -> None:
     """Of a real hypervisor the code where RIP is stands in the direct map of all memory too, at its physical place."""
-    from domctx_memory.virtual import extents, registers_of
+    from domctx_memory.virtual import LinearSpace, registers_of
     from domctx_qemu_stream.vcpus import provide
     from helpers.qemu_corpus import Corpus, opened
 
@@ -107,9 +107,10 @@ def test_a_64_bit_machine(corpus: Path, tmp_path: Path) -> None:
     memory, registers = machine.state(MEMORY), registers_of(provide(machine), None)[1]
     assert memory is not None
     rip = registers.general["rip"]
-    (code,) = extents(memory, registers, rip, 16)
+    space = LinearSpace(memory, registers)
+    (code,) = space.find(rip, 16)
     assert rip >> 48 == 0xFFFF
     direct = (1 << 64) - (1 << 47) + (6 << 39)
-    (same,) = extents(memory, registers, direct + code.offset, 16)
+    (same,) = space.find(direct + code.offset, 16)
     assert (same.block, same.offset) == (code.block, code.offset)
     machine.close()

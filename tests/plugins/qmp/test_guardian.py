@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,20 @@ def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
         if leave:
             guard.leave()
             qemu.wait_status("running")
+            assert ended_by_itself(guard._process.pid)
         else:
             guard.release()
             guard.tell({"running": True})  # nobody listens any more
             assert qemu.status() == "paused"
+
+
+def ended_by_itself(pid: int) -> bool:
+    """Whether a child ends, and nothing of it is left that nobody waited for."""
+    for _ in range(200):
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_a_guard_that_is_released_while_it_starts(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,16 @@ def test_dom0_cannot_write_tables(tmp_path: Path) -> None:
         with pytest.raises(DomainError, match=message):
             bare.machine.write(bare.mfns[number : number + 1], page, DOMAIN)
         assert bare.peek(number, 5) == 0
+
+
+def test_a_closed_machine_goes_at_once(tmp_path: Path) -> None:
+    """Its frame table is megabytes: they do not wait for the collector."""
+    machine = Machine.create(tmp_path)
+    parts = [weakref.ref(part) for part in (machine, machine.frames, machine.table, machine.references, machine.mmu)]
+    gc.disable()
+    try:
+        machine.close()
+        del machine
+        assert [part() for part in parts] == [None] * len(parts)
+    finally:
+        gc.enable()
