@@ -100,8 +100,7 @@ def _compare(bound: BoundType, a: Any, b: Any, context: HandlerContext) -> Itera
 def _bodies(bound: BoundType, state: Any, context: HandlerContext) -> dict[int, bytes]:
     """The bodies that the type's own save handler makes of a state, by instance; no transform among them."""
     sink = BytesSink()
-    plain = attrs.evolve(bound, saving=attrs.evolve(bound.saving, nest=bound.saving.accepting(())))
-    write_type(StreamWriter(sink), Planned(plain, state), context)
+    write_type(StreamWriter(sink), Planned(bound.without_transforms(), state), context)
     reader = StreamReader(BytesSource(sink.octets))
     run = StreamRun(reader, bound.type, Ledger(bound.type), bound.type.version)
     return {record.instance: bytes(record.rest()) for record in run}

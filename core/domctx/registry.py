@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
+import attrs
+
 from domctx.api import Command, Domain, Format, Images, Option, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, check_readable, collect, failure
@@ -33,6 +35,10 @@ class BoundType:
     def suspects(self) -> tuple[Plugin, ...]:
         """Every plugin whose code may run when a handler is called; the type's own first."""
         return (self.plugin, *(layer.plugin for layer in (*self.saving.layers, *self.loading.layers)))
+
+    def without_transforms(self) -> BoundType:
+        """Itself with a save handler that transforms nothing: for a state that is shown or compared, not stored."""
+        return attrs.evolve(self, saving=attrs.evolve(self.saving, nest=self.saving.accepting(())))
 
 
 class Registry:

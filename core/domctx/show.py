@@ -1,32 +1,32 @@
-"""The showing road: an image's records as JSON values, one by one."""
+"""The showing road: records as JSON values, those of an image and those that would hold a domain's states."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import attrs
 
-from domctx.api import JSON, Context, Domain, Instances, Record, RecordRun
+from domctx.api import JSON, Buffer, Context, Domain, Images, Instances, Record, RecordRun
 from domctx.context import HandlerContext, Operation
 from domctx.errors import StreamError, UsageError
 from domctx.handlers import guard, nest
 from domctx.image_domain import ImageDomain
-from domctx.records import Ledger, StreamRecord, StreamRun, TypeWriter
+from domctx.plan import Planned, plan
+from domctx.records import Ledger, StreamRecord, StreamRun
 from domctx.registry import BoundType, Registry
-from domctx.sinks import BytesSink
+from domctx.save import context_for, write_type
 from domctx.sources import BytesSource
 from domctx.stream import StreamReader, StreamWriter
 from domctx.values import frozen
 from domctx.walk import unknown_type
-from domctx.wire import OPTIONAL, Header, record_name, record_size
+from domctx.wire import HEADER, OPTIONAL, Header, record_name, record_size, unpack_header
 
 
 @frozen
 class Shown:
     """One record: where it stands, and its contents as a JSON value (None where nobody can read them).
 
-    ``offset`` is None for a record that stands nowhere: its state is derived from others.
+    ``offset`` is None for a record that stands nowhere: it is made of a state to be shown.
     """
 
     type: str
@@ -73,12 +73,94 @@ def show_derived(
     state = attached.state(bound.type.state) if bound is not None and not _owns(domain, bound) else None
     if bound is None or state is None:
         return None
-    context = HandlerContext(operation, domain.machine, attached.state).of(bound.type)
-    shown = [row for row in _derived(bound, state, context) if instance in (None, row.instance)]
-    if not shown:
+    shown = _made(Planned(bound, state), HandlerContext(operation, domain.machine, attached.state))
+    return _of_instance(shown, wanted, instance, domain)
+
+
+def show_states(
+    domain: Domain, registry: Registry, operation: Operation, wanted: str | None = None, instance: int | None = None
+) -> list[Shown]:
+    """The records that would hold the states of a domain that is no image, in ascending type code, or those of a type.
+
+    They are made one by one while the domain is paused; none is kept. Raises UsageError where there is no such record,
+    and DomctxError as ``save``.
+    """
+    chosen = _chosen(domain, registry, wanted)
+    drop = [key.name for key in domain.owned_states() if chosen is not None and key != chosen.type.state]
+    note = None if drop else operation.note  # nobody has to be told what was left out
+    with Operation(operation.given, note=note) as own:
+        domain.pause()
+        try:
+            planned = plan(domain, registry, own, images=Images.DOMCTX, drop=drop)
+            context = context_for(domain, registry, planned, own)
+            found = [row for item in planned if chosen in (None, item.bound) for row in _made(item, context)]
+        finally:
+            domain.unpause()
+    return found if wanted is None else _of_instance(found, wanted, instance, domain)
+
+
+def _chosen(domain: Domain, registry: Registry, wanted: str | None) -> BoundType | None:
+    """The type of that name. Raises UsageError where the domain has no state of it."""
+    if wanted is None:
+        return None
+    by_state = registry.states(Images.DOMCTX)
+    keys = (*domain.owned_states(), *registry.attach(domain).provided())
+    present = {by_state[key].type.name: by_state[key] for key in keys if key in by_state}
+    found = registry.named(wanted)
+    if found is None or found.type.name not in present:
+        hint = f"the file has {', '.join(present) or 'none'}"
+        raise UsageError(f"there is no record {wanted}", file=domain.location, hint=hint)
+    return found
+
+
+def _of_instance(found: list[Shown], wanted: str, instance: int | None, domain: Domain) -> list[Shown]:
+    """Those of an instance, all where none is named. Raises UsageError where there are none."""
+    rows = [row for row in found if instance in (None, row.instance)]
+    if not rows:
         what = wanted if instance is None else f"{wanted}:{instance}"
         raise UsageError(f"there is no record {what}", file=domain.location)
-    return shown
+    return rows
+
+
+def _made(item: Planned, context: HandlerContext) -> list[Shown]:
+    """The records that the type's own save handler makes of a state; no transform among them."""
+    sink = _Shower(item.bound, context.of(item.bound.type))
+    write_type(StreamWriter(sink), Planned(item.bound.without_transforms(), item.state), context)
+    return sink.found
+
+
+class _Shower:
+    """A sink that shows each record as soon as it is whole, and forgets it."""
+
+    def __init__(self, bound: BoundType, context: HandlerContext) -> None:
+        self._bound, self._context = bound, context
+        self._octets = bytearray()
+        self.found: list[Shown] = []
+
+    def write(self, data: Buffer) -> None:
+        """Take the next octets of the stream."""
+        self._octets += data
+        done = 0
+        while len(self._octets) - done >= HEADER.size:
+            end = done + record_size(unpack_header(self._octets[done : done + HEADER.size]).length)
+            if end > len(self._octets):
+                break
+            self.found.append(self._shown(bytes(self._octets[done:end])))
+            done = end
+        del self._octets[:done]
+
+    def close(self) -> None:
+        """Nothing to flush."""
+
+    def _shown(self, octets: bytes) -> Shown:
+        kind = self._bound.type
+        reader = StreamReader(BytesSource(octets), names={kind.code: kind.name})
+        header = reader.begin()
+        assert header is not None  # there are octets
+        record = StreamRecord(reader, header, kind, kind.version)
+        return Shown(
+            kind.name, kind.code, header.instance, None, header.length, show_record(self._bound, record, self._context)
+        )
 
 
 def _owns(domain: Domain, bound: BoundType) -> bool:
@@ -86,19 +168,6 @@ def _owns(domain: Domain, bound: BoundType) -> bool:
     if isinstance(domain, ImageDomain):
         return domain.holds(bound)
     return bound.type.state in domain.owned_states()
-
-
-def _derived(bound: BoundType, state: Any, context: HandlerContext) -> Iterator[Shown]:
-    """The records of a state, saved to memory as the type itself saves them."""
-    sink, kind = BytesSink(), bound.type
-    writer = TypeWriter(StreamWriter(sink), kind)
-    guard(lambda: kind.save(state, writer, context), bound.suspects)
-    reader = StreamReader(BytesSource(sink.octets), names={kind.code: kind.name})
-    while (header := reader.begin()) is not None:
-        record = StreamRecord(reader, header, kind, kind.version)
-        value = show_record(bound, record, context)
-        reader.end(ignore_data=True)
-        yield Shown(kind.name, kind.code, header.instance, None, header.length, value)
 
 
 def _name(domain: ImageDomain, code: int) -> str:

@@ -13,7 +13,7 @@ from domctx.context import Operation
 from domctx.errors import PluginError, RecordError, StreamError, UsageError
 from domctx.hookspecs import hookimpl
 from domctx.registry import Registry
-from domctx.show import Shown, show, show_derived
+from domctx.show import Shown, show, show_derived, show_states
 from domctx.testing import StatesDomain
 from domctx.wire import record_size
 from helpers import toy_transform, toy_vendor, toys
@@ -30,6 +30,7 @@ from helpers.toy_images import (
     vendor_image,
     vendor_registry,
 )
+from helpers.toy_machines import ToyDomain
 
 TOYS = toy_registry()
 IMAGE = saved(TOYS, states())
@@ -194,3 +195,27 @@ def test_a_state_of_the_domain_s_own_is_not_derived(tmp_path: Path) -> None:
     domain = domain_of(tmp_path, IMAGE, DERIVING, Operation())
     assert show_derived(domain, DERIVING, Operation(), "NOTES") is None
     domain.close()
+
+
+@pytest.mark.parametrize("registry", [TOYS, toy_registry(**{"acme:double": toy_transform})])
+def test_states_are_shown_as_an_image_of_them_would_be(tmp_path: Path, registry: Registry) -> None:
+    """Record for record, whole, one type or one instance; no transform touches what is not stored."""
+    domain = ToyDomain(states())
+    for wanted in ((), ("lamps",), ("NOTES", 2)):
+        found = show_states(domain, registry, Operation(), *wanted)
+        assert found == [attrs.evolve(row, offset=None) for row in shown(tmp_path, IMAGE, *wanted)]
+    assert domain.events == ["pause", "unpause"] * 3
+
+
+def test_states_that_are_not_there() -> None:
+    """What there is is told, and nothing is stopped; an instance that is not there is only known behind a stop."""
+    domain = ToyDomain({toys.DIAL: toys.Dial(toys.DialBody(7)), toys.CLOCK: toys.Clock(5)})
+    for wanted in ("NOTES", "nothing"):
+        with pytest.raises(UsageError, match=f"there is no record {wanted}\n  the file has DIAL, CLOCK"):
+            show_states(domain, TOYS, Operation(), wanted)
+    assert domain.events == []
+    with pytest.raises(UsageError, match="there is no record DIAL:3"):
+        show_states(domain, TOYS, Operation(), "DIAL", 3)
+    assert domain.events == ["pause", "unpause"]
+    with pytest.raises(UsageError, match="the file has none"):
+        show_states(ToyDomain({}), TOYS, Operation(), "DIAL")

@@ -8,17 +8,11 @@ from typing import Any, Final
 import attrs
 import click
 
-from domctx.api import Domain
 from domctx.cli import options
 from domctx.cli.session import Session
-from domctx.context import Operation
-from domctx.disk import refused
 from domctx.errors import UsageError
-from domctx.image import open_image
 from domctx.image_domain import ImageDomain
-from domctx.save import save
-from domctx.show import Shown, show, show_derived
-from domctx.sinks import FileSink
+from domctx.show import Shown, show, show_derived, show_states
 
 OCTETS: Final = 64
 """Digits of long hexadecimal text that are shown to people."""
@@ -38,21 +32,28 @@ def command(
     operation = session.operation(given, allow_newer=allow_newer)
     wanted, instance = _wanted(record)
     domain = session.open(file, given, operation)
-    found: Iterable[Shown] | None = None
-    if wanted is not None:
-        found = show_derived(domain, session.registry, operation, wanted, instance)
-    if found is None:
-        found = show(as_image(session, domain, operation, wanted), wanted, instance)
+    derived = None if wanted is None else show_derived(domain, session.registry, operation, wanted, instance)
+    found: Iterable[Shown] | None = derived
+    if found is None and isinstance(domain, ImageDomain):
+        found = show(domain, wanted, instance)
+    elif found is None:
+        found = show_states(domain, session.registry, operation, wanted, instance)
     records = (attrs.asdict(shown, recurse=not as_json) for shown in found)
     if as_json:
         session.print_json({"file": file, "records": list(records)})
         return
     for shown in records:
-        head = f"{shown['type']}[{shown['instance']}]  type 0x{shown['code']:08x}"
-        place = "derived from other records" if shown["offset"] is None else f"offset 0x{shown['offset']:x}"
-        session.echo(f"{head}  {place}  {shown['length']:,} octets")
+        session.echo(_head(shown, derived=derived is not None))
         for line in lines(shown["value"], "  "):
             session.echo(line)
+
+
+def _head(shown: dict[str, Any], *, derived: bool) -> str:
+    """What a record is, where it stands in an image, and how long it is."""
+    place = "derived from other records  " if derived else ""
+    if shown["offset"] is not None:
+        place = f"offset 0x{shown['offset']:x}  "
+    return f"{shown['type']}[{shown['instance']}]  type 0x{shown['code']:08x}  {place}{shown['length']:,} octets"
 
 
 def _wanted(text: str | None) -> tuple[str | None, int | None]:
@@ -64,38 +65,6 @@ def _wanted(text: str | None) -> tuple[str | None, int | None]:
         return name, int(number, 0) if colon else None
     except ValueError:
         raise UsageError(f"{number!r} is not an instance", hint="write TYPE:NUMBER, for instance CPU:0") from None
-
-
-def as_image(session: Session, domain: Domain, operation: Operation, wanted: str | None = None) -> ImageDomain:
-    """The domain itself where it is an image; else an image of it, saved to a file that has no name.
-
-    Where one type is ``wanted`` and the domain has its state, of that state alone.
-    """
-    if isinstance(domain, ImageDomain):
-        return domain
-    import tempfile  # an image needs none
-
-    try:
-        drop = _others(session, domain, wanted)
-        note = None if drop else operation.note  # nobody has to be told what was left out
-        with tempfile.NamedTemporaryFile() as file, Operation(operation.given, note=note) as saving:
-            sink = FileSink(file.fileno(), file.name)
-            save(domain, sink, session.registry, saving, drop=drop)
-            sink.close()
-            image = open_image(file.name)
-    except OSError as error:
-        raise refused(error, tempfile.gettempdir()) from error
-    session.on_exit(image.close)
-    return ImageDomain(image, session.registry, operation)
-
-
-def _others(session: Session, domain: Domain, wanted: str | None) -> list[str]:
-    """The states of a domain that are not those of a type; none where it has no such state."""
-    bound = session.registry.named(wanted) if wanted is not None else None
-    owned = domain.owned_states()
-    if bound is None or bound.type.state not in owned:
-        return []
-    return [key.name for key in owned if key != bound.type.state]
 
 
 def lines(value: Any, indent: str) -> Iterator[str]:
