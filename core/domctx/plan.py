@@ -7,7 +7,7 @@ from typing import Any
 
 from domctx.api import Buffer, Domain, Images
 from domctx.context import Operation
-from domctx.errors import DomainError
+from domctx.errors import DomainError, UsageError
 from domctx.manifest import TypeUse
 from domctx.registry import AttachedStates, BoundType, Registry
 from domctx.stream import StreamWriter
@@ -74,11 +74,11 @@ def plan(
     """The record types that save the domain's owned states, in ascending type code.
 
     Raises DomainError for an owned state that no record type saves, unless ``drop`` names it. A plain v10 image is
-    asked for by name and holds Xen's records only: what it leaves out is noted.
+    asked for by name and holds Xen's records only: what it leaves out is noted; one that would hold nothing is refused.
     """
     attached = registry.attach(domain)
     by_state = registry.states(images)
-    planned = []
+    planned, left = [], False
     for key in [*domain.owned_states(), *attached.provided()]:
         if key.name in drop:
             operation.note(f"state {key.name!r} is dropped")
@@ -86,12 +86,25 @@ def plan(
             planned.append(Planned(by_state[key], _required(attached, key)))
         elif images is Images.PLAIN:
             operation.note(f"a plain v10 image has no record for state {key.name!r}: it is left out")
+            left = True
         else:
             raise DomainError(
                 f"no record type saves the domain's state {key.name!r}",
                 hint=f"install the plugin that does, or leave it out with --drop {key.name}",
             )
+    if left and not planned:
+        raise DomainError("a plain v10 image would hold nothing of this domain", hint="save it without --plain-xen")
     return sorted(planned, key=lambda item: item.bound.type.code)
+
+
+def check_drop(drop: Sequence[str], registry: Registry, domain: Domain | None = None) -> None:
+    """Raise UsageError for a state that is to be dropped, and that neither a plugin nor ``domain`` knows."""
+    known = {bound.type.state.name for bound in registry.types.values()}
+    known.update(provider.key.name for provider, _ in registry.providers)
+    known.update(key.name for key in (domain.owned_states() if domain is not None else ()))
+    for name in drop:
+        if name not in known:
+            raise UsageError(f"there is no state {name!r} to drop", hint=f"the states are: {', '.join(sorted(known))}")
 
 
 def _required(attached: AttachedStates, key: Any) -> Any:

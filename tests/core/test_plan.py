@@ -8,9 +8,9 @@ import pytest
 
 from domctx.api import Images, StateKey, StateProvider
 from domctx.context import Operation
-from domctx.errors import DomainError
+from domctx.errors import DomainError, UsageError
 from domctx.hookspecs import hookimpl
-from domctx.plan import Planned, carried_by, leave_carried, plan
+from domctx.plan import Planned, carried_by, check_drop, leave_carried, plan
 from helpers import toy_vendor, toys
 from helpers.toy_images import states, toy_registry, vendor_registry
 from helpers.toy_machines import ToyDomain
@@ -43,6 +43,24 @@ def test_a_plain_image_holds_what_it_can() -> None:
     assert [item.bound.type.name for item in found] == ["XEN_CLOCK"]
     assert "a plain v10 image has no record for state 'dial': it is left out" in operation.notes
     assert len(operation.notes) == 4
+
+
+def test_a_plain_image_of_nothing_is_refused() -> None:
+    """A domain with states of which none is Xen's; one that has no states, or whose states are dropped, is not."""
+    domain, registry = ToyDomain({toys.DIAL: states()[toys.DIAL]}), toy_registry()
+    with pytest.raises(DomainError, match=r"would hold nothing of this domain\n  save it without --plain-xen"):
+        plan(domain, registry, Operation(), images=Images.PLAIN)
+    assert plan(domain, registry, Operation(), images=Images.PLAIN, drop=["dial"]) == []
+    assert plan(ToyDomain({}), registry, Operation(), images=Images.PLAIN) == []
+
+
+def test_what_is_dropped_is_a_state() -> None:
+    """Of a plugin's, or of the domain's own; any other name is refused, and which there are is said."""
+    domain, registry = ToyDomain({ODD: 1}), toy_registry()
+    check_drop(["dial", "odd"], registry, domain)
+    check_drop(["toy_clock"], registry)
+    with pytest.raises(UsageError, match=r"there is no state 'odd' to drop\n  the states are: bulk, .*notes"):
+        check_drop(["dial", "odd"], registry)
 
 
 def test_a_state_that_is_listed_must_be_given() -> None:

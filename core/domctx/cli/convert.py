@@ -14,8 +14,9 @@ from domctx.cli.save import write_image
 from domctx.cli.session import Session
 from domctx.context import Operation
 from domctx.convert import into_target
+from domctx.errors import UsageError
 from domctx.handlers import guard
-from domctx.plan import leave_carried
+from domctx.plan import check_drop, leave_carried
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE, Reference
 from domctx.save import tell_saved
@@ -51,7 +52,10 @@ def command(
     session.check_options(given, [in_format, out_format], saving=out_format.scheme == IMAGE)
     if out_format.write is not None or out_format.scheme == IMAGE:
         _refuse_existing(out, force=force)
+    if drop and out_format.write is not None and out_format.scheme != IMAGE:
+        raise UsageError(f"--drop goes with an image or a machine, {out_format.scheme}: is written whole")
     domain = session.open_as(in_format, reference, operation)
+    check_drop(drop, session.registry, domain)
     if out_format.scheme == IMAGE:
         write_image(session, domain, out.location, operation, drop=drop)
         return

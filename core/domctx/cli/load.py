@@ -13,6 +13,7 @@ from domctx.image import open_image
 from domctx.load import load_made
 from domctx.manifest import Manifest
 from domctx.options import select
+from domctx.plan import check_drop
 from domctx.references import IMAGE, Reference
 from domctx.sources import FileSource, RangeSource
 from domctx.verify import check_image
@@ -45,6 +46,7 @@ def command(
         raise UsageError("is not a machine to load into", file=target, hint="write its scheme, for instance sim:DIR")
     session.check_options(given, [session.format_of(goal)])
     session.registry.manager.refuse_broken()
+    check_drop(drop, session.registry)
     reference = session.reference(image)
     if reference.scheme not in (None, IMAGE):
         _refuse_foreign(reference, reference.scheme or "", goal)

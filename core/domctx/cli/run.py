@@ -42,6 +42,10 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a command in good order."""
 
 
+class Ended(BaseException):
+    """SIGTERM or SIGHUP, with the exit code; a plugin's module that calls ``sys.exit`` raises another thing."""
+
+
 class Group(click.Group):
     """A group whose commands are imported when they are called; plugins are asked only for what is not ours."""
 
@@ -123,10 +127,12 @@ def run(arguments: list[str]) -> int:
             finally:
                 session.close()
     except click.ClickException as error:
-        error.show()
+        _placed(error).show()
         return max(error.exit_code, EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _failed(session, "interrupted", EXIT_INTERRUPTED)
+    except Ended as ended:
+        raise SystemExit(*ended.args) from None
     except DomctxError as error:
         return _failed(session, str(session.named(error)), error.exit_code)
     except BrokenPipeError:
@@ -135,6 +141,15 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # whatever comes here is a bug, and says whose
         return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)
     return code if isinstance(code, int) else 0
+
+
+def _placed(error: click.ClickException) -> click.ClickException:
+    """The error itself; of an option of every command, which stands before it, one that says where it is to stand."""
+    own = {name for option in domctx.params for name in option.opts}
+    if not isinstance(error, click.NoSuchOption) or error.option_name not in own:
+        return error
+    name = error.option_name
+    return click.NoSuchOption(name, f"{error.message} It stands before the command: domctx {name} ...", ctx=error.ctx)
 
 
 def _named(error: Exception) -> str:
@@ -179,4 +194,4 @@ def _end(number: int, frame: object) -> None:
         signal.signal(other, signal.SIG_IGN)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+    raise Ended(128 + number)

@@ -11,6 +11,7 @@ from domctx.cli import options
 from domctx.cli.room import check_room
 from domctx.cli.session import Session
 from domctx.context import Operation
+from domctx.plan import check_drop
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE
 from domctx.save import Estimate, dry_run, save, tell_saved
@@ -48,6 +49,7 @@ def command(
     images = Images.PLAIN if plain_xen else Images.DOMCTX
     if only_sizes:
         domain = session.open_as(format_, reference, operation)
+        check_drop(drop, session.registry, domain)
         _print(session, dry_run(domain, session.registry, operation, images=images, drop=drop, sample=True), as_json)
         return
     if image is None:
@@ -58,6 +60,7 @@ def command(
     if not goal.is_stream:
         refuse_existing(goal.location, force=force)
     domain = session.open_as(format_, reference, operation)
+    check_drop(drop, session.registry, domain)
     write_image(session, domain, goal.location, operation, images=images, drop=drop)
 
 

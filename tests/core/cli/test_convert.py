@@ -93,6 +93,8 @@ def test_a_format_that_fails_leaves_nothing(cli: Cli) -> None:
         (["m.toy", "in:x"], 2, "in:x: in: is not a machine to load into"),
         (["out:m.toy", "x"], 2, "out:m.toy: out: cannot be read"),
         (["-O", "speed=1", "m.toy", "x"], 2, "there is no option 'speed' here"),
+        (["--drop", "note", "m.toy", "x"], 2, "there is no state 'note' to drop"),
+        (["--drop", "notes", "m.toy", "text:x"], 2, "--drop goes with an image or a machine, text: is written whole"),
         (["m.toy", "nothing:x"], 2, "unknown scheme 'nothing'"),
         (["missing", "x"], 6, "missing: No such file or directory"),
     ],

@@ -125,6 +125,14 @@ def test_wrong_use(cli: Cli, arguments: list[str], code: int, message: str) -> N
     assert message in ran.err
 
 
+def test_a_state_that_is_none_is_not_dropped(cli: Cli) -> None:
+    """A name that is misspelt is refused before the target is made."""
+    goal = "toy:" + str(cli.path("n.toy"))
+    ran = cli("load", "--drop", "note", cli.file("a.dctx", vendor_image()), goal)
+    assert (ran.code, cli.names()) == (2, ["a.dctx"])
+    assert "there is no state 'note' to drop" in ran.err
+
+
 def test_an_option_may_stand_for_the_target(cli: Cli) -> None:
     """What its format makes of it is loaded; a stream is refused, and an option that says no is none."""
     path = cli.file("a.dctx", vendor_image())

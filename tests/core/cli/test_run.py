@@ -111,7 +111,15 @@ def test_unknown_commands(odd: Commands) -> None:
     """A command that nobody has is wrong use; so is an option that is none."""
     assert "No such command 'nothing'" in odd.refused(2, "nothing")
     assert "No such option" in odd.refused(2, "--nothing")
+    assert "before the command" not in odd.refused(2, "formats", "--here")
     assert "Invalid value for '--progress'" in odd.refused(2, "--progress", "loud", "info")
+
+
+@pytest.mark.parametrize("option", ["--quiet", "-q", "--debug", "--progress"])
+def test_options_of_every_command(odd: Commands, option: str) -> None:
+    """They stand before it, and are refused behind it with a word that says so."""
+    told = odd.refused(2, "formats", f"{option}=json" if option == "--progress" else option)
+    assert f"It stands before the command: domctx {option} ..." in told
 
 
 def test_a_command_that_cannot_be_imported(odd: Commands) -> None:
@@ -172,6 +180,18 @@ def test_ended(odd: Commands, number: signal.Signals, capfdbinary: pytest.Captur
         run(["odd", number.name])
     assert ended.value.code == 128 + number
     assert capfdbinary.readouterr().err == b"domctx: closed\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_while_plugins_are_imported(
+    site: Path, odd: Commands, number: signal.Signals, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The command ends as it does later; the plugin whose module was being run is not taken for a broken one."""
+    distributions.distribution(site, "acme-late", f"import os\nos.kill(os.getpid(), {number:d})\n{ODD}")
+    with pytest.raises(SystemExit) as ended:
+        run(["formats"])
+    assert ended.value.code == 128 + number
+    assert capfdbinary.readouterr() == (b"", b"")
 
 
 def test_signals_that_are_ignored(odd: Commands) -> None:

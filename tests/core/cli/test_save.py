@@ -122,6 +122,14 @@ def test_force_replaces_a_file_when_all_is_well(cli: Cli) -> None:
     assert cli.names() == ["a.dctx", "m.toy"]
 
 
+@pytest.mark.parametrize("more", [["a.dctx"], ["--dry-run"]])
+def test_a_state_that_is_none_is_not_dropped(cli: Cli, more: list[str]) -> None:
+    """A name that is misspelt would save what was to be left out."""
+    ran = cli("save", "--drop", "note", cli.machine(), *more)
+    assert (ran.code, cli.names(), "pause" in cli.log()) == (2, ["m.toy"], False)
+    assert ran.err.startswith("domctx: there is no state 'note' to drop\n  the states are: ")
+
+
 def test_states_may_be_dropped(cli: Cli) -> None:
     """Which is said."""
     ran = cli("save", "--drop", "notes", cli.machine(), "a.dctx")

@@ -170,6 +170,8 @@ def test_a_save_that_fails_gives_the_guest_back(qemu: RealQemu, then: str, tmp_p
     assert qemu.status() == "running"
     assert run(["save", "--then", then, "-O", "level=99", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 2
     assert qemu.status() == "running"
+    assert run(["save", "--then", then, "--plain-xen", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 6
+    assert qemu.status() == "running"
     assert list(tmp_path.iterdir()) == []
 
 
