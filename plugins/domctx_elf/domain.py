@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from domctx.api import Domain, FormatContext, Machine, StateKey
+from domctx.file_domain import FileDomain
 from domctx.files import RandomFile, in_file, open_at_random
 from domctx.states import FOREIGN_HEAD, MEMORY, ForeignPart
 from domctx_elf.content import Content, notes_in, read_content
@@ -18,14 +18,11 @@ from domctx_elf.xen_domain import XenCoreDomain
 from domctx_elf.xen_layout import NOTES as NOTES_OF_XEN
 from domctx_foreign import StoredForeign
 
-T = TypeVar("T")
 
-
-class ElfDomain:
+class ElfDomain(FileDomain):
     """An opened core of a whole machine."""
 
     scheme = SCHEME
-    one_pass = False
 
     def __init__(self, file: RandomFile, content: Content) -> None:
         self.location = file.name
@@ -39,23 +36,10 @@ class ElfDomain:
             blocks=tuple(blocks),
             vcpus=tuple(range(vcpus_in(notes, content.architecture))),
         )
-        self._states: dict[StateKey[Any], Any] = {MEMORY: CoreMemory(file, blocks, runs)}
+        states: dict[StateKey[Any], Any] = {MEMORY: CoreMemory(file, blocks, runs)}
         if notes:
-            self._states[FOREIGN_HEAD] = StoredForeign([ForeignPart(SCHEME, NOTES, notes)])
-
-    def state(self, key: StateKey[T]) -> T | None:
-        """The provider of a state, or None."""
-        return cast("T | None", self._states.get(key))
-
-    def owned_states(self) -> Sequence[StateKey[Any]]:
-        """Memory, and the notes where there are any."""
-        return tuple(self._states)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
+            states[FOREIGN_HEAD] = StoredForeign([ForeignPart(SCHEME, NOTES, notes)])
+        self.states = states
 
     def close(self) -> None:
         """Close the file."""

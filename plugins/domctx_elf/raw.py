@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
 import numpy as np
 
-from domctx.api import Domain, FormatContext, Machine, Placement, RamBlock, Sink, StateKey
+from domctx.api import Domain, FormatContext, Machine, Placement, RamBlock, Sink
+from domctx.file_domain import FileDomain
 from domctx.files import RandomFile, open_at_random
 from domctx.states import MEMORY
 from domctx_elf.layout import RAW
@@ -16,17 +16,14 @@ from domctx_elf.segments import Load
 from domctx_elf.writer import put, settled, tell
 from domctx_memory.address import AddressMap
 
-T = TypeVar("T")
-
 BLOCK: Final = "ram"
 ZEROS: Final = bytes(1 << 20)
 
 
-class RawDomain:
+class RawDomain(FileDomain):
     """A file as the memory of a machine of which nothing is known."""
 
     scheme = RAW
-    one_pass = False
 
     def __init__(self, file: RandomFile) -> None:
         self.location = file.name
@@ -35,21 +32,7 @@ class RawDomain:
         block = RamBlock(BLOCK, file.size, PAGE_SHIFT, places)
         size, zero = np.array([file.size], np.int64), np.zeros(1, np.int64)
         self.machine = Machine(name="", architecture="", blocks=(block,))
-        self._memory = CoreMemory(file, [block], [Runs(zero, size, zero, size)])
-
-    def state(self, key: StateKey[T]) -> T | None:
-        """MEMORY; None for anything else."""
-        return cast("T | None", self._memory if key == MEMORY else None)
-
-    def owned_states(self) -> Sequence[StateKey[Any]]:
-        """Memory."""
-        return (MEMORY,)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
+        self.states = {MEMORY: CoreMemory(file, [block], [Runs(zero, size, zero, size)])}
 
     def close(self) -> None:
         """Close the file."""

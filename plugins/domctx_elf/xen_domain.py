@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
 import attrs
 import numpy as np
 
 from domctx.api import Machine, Placement, RamBlock, StateKey
-from domctx.files import RandomFile, in_file
+from domctx.file_domain import FileDomain
+from domctx.files import RandomFile
 from domctx.schema import decode, encode
 from domctx.states import (
     FOREIGN_HEAD,
@@ -41,8 +42,6 @@ from domctx_shared_info import StoredSharedInfo
 from domctx_x86 import MAX_DESCRIPTORS, gdt_frame_count, paging_of
 from domctx_x86.vcpu import NARROW, WIDE
 
-T = TypeVar("T")
-
 XEN_NOTES: Final = "xen notes"
 """The foreign part in which the notes of a Xen core are kept."""
 BLOCK: Final = "ram"
@@ -52,11 +51,10 @@ ABIS: Final = {8: XEN_X86_64, 4: XEN_X86_32}
 LAYOUTS: Mapping[int, type[Any]] = MappingProxyType({8: VcpuGuestContext64, 4: VcpuGuestContext32})
 
 
-class XenCoreDomain:
+class XenCoreDomain(FileDomain):
     """An opened Xen core."""
 
     scheme = SCHEME
-    one_pass = False
 
     def __init__(self, file: RandomFile, core: XenCore, note: Callable[[str], None]) -> None:
         self.location = file.name
@@ -77,7 +75,8 @@ class XenCoreDomain:
         )
 
     @functools.cached_property
-    def _states(self) -> dict[StateKey[Any], Any]:
+    def states(self) -> Mapping[StateKey[Any], Any]:
+        """Memory, vCPUs and what belongs to them. Raises RecordError for a vCPU context that cannot be."""
         memory = CanonicalMemory(self._file, [self._block], [_runs(self._core)], PageKind.INVALID)
         split_up = [split(VcpuContext(ABIS[self._core.width], octets)) for octets in self._contexts()]
         states: dict[StateKey[Any], Any] = {
@@ -117,22 +116,6 @@ class XenCoreDomain:
                 yield context.ctrlreg[3] >> PAGE_SHIFT
                 if context.ctrlreg[1] & 1:
                     yield context.ctrlreg[1] >> PAGE_SHIFT
-
-    def state(self, key: StateKey[T]) -> T | None:
-        """The provider of a state, or None. Raises RecordError for a vCPU context that cannot be."""
-        with in_file(self.location):
-            return cast("T | None", self._states.get(key))
-
-    def owned_states(self) -> Sequence[StateKey[Any]]:
-        """Memory, vCPUs and what belongs to them."""
-        with in_file(self.location):
-            return tuple(self._states)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
 
     def close(self) -> None:
         """Close the file."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from domctx.api import FormatContext, Machine, StateKey
+from domctx.file_domain import FileDomain
 from domctx.files import in_file
 from domctx.states import (
     FOREIGN_HEAD,
@@ -36,8 +37,6 @@ from domctx_page_tables import StoredPageTables
 from domctx_shared_info import StoredSharedInfo
 from domctx_x86 import I386_2LEVEL, PAGE_SIZE, gdt_frame_count
 
-T = TypeVar("T")
-
 HYPERVISOR: Final = "xen-2004"
 VCPU: Final = 0
 
@@ -49,11 +48,10 @@ ROUNDS: Final = 8
 """A gzip file may inflate to this many times its pages (they may be sent again), and SLACK octets besides."""
 
 
-class LgrDomain:
+class LgrDomain(FileDomain):
     """An opened file. What is not needed for ``machine`` is read when it is first asked for."""
 
     scheme = SCHEME
-    one_pass = False
 
     def __init__(
         self, octets: PlainFile | GzipFile, header: Header, read: Callable[[], Content], note: Callable[[str], None]
@@ -71,9 +69,9 @@ class LgrDomain:
             return self._read()
 
     @functools.cached_property
-    def _states(self) -> Mapping[StateKey[Any], Any]:
-        with in_file(self.octets.name):
-            states = _states(self.octets, self.content)
+    def states(self) -> Mapping[StateKey[Any], Any]:
+        """The providers; FOREIGN_HEAD and FOREIGN_TAIL only where there is such a part. Raises StreamError."""
+        states = _states(self.octets, self.content)
         tail = states[FOREIGN_TAIL]
         if tail is not None:
             self._note(f"{self.location}: 0x{tail.size:x} octets stand behind the end of the record; they are kept")
@@ -92,20 +90,6 @@ class LgrDomain:
             pv_width=I386_2LEVEL.width,
             pv_levels=I386_2LEVEL.levels,
         )
-
-    def state(self, key: StateKey[T]) -> T | None:
-        """The provider of a state, or None. Raises StreamError."""
-        return cast("T | None", self._states.get(key))
-
-    def owned_states(self) -> Sequence[StateKey[Any]]:
-        """What the file holds; FOREIGN_HEAD and FOREIGN_TAIL only where there is such a part."""
-        return tuple(self._states)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
 
     def close(self) -> None:
         """Close the file and its spool."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import UsageError
+from domctx.file_domain import FileDomain
 from domctx.files import CutError, in_file
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, DeviceSection, ForeignPart
 from domctx.values import frozen
@@ -45,11 +46,10 @@ class Given:
 NOTHING: Final = Given()
 
 
-class QemuDomain:
+class QemuDomain(FileDomain):
     """An opened stream: indexed when something of it is first asked for, and read at random from then on."""
 
     scheme = SCHEME
-    one_pass = False
 
     def __init__(self, file: StreamFile, note: Callable[[str], None], given: Given = NOTHING) -> None:
         self.location = file.name
@@ -110,12 +110,6 @@ class QemuDomain:
     def owned_states(self) -> Sequence[StateKey[Any]]:
         """What the stream holds; FOREIGN_TAIL also where its end was not reached."""
         return tuple(self._providers)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
 
     def close(self) -> None:
         """Close the file and the spool of pages that were packed."""

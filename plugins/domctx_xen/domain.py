@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, StateKey
+from domctx.file_domain import FileDomain
 from domctx.files import in_file
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PAGE_TABLES, VCPUS
 from domctx_foreign import OpenedForeign
@@ -27,11 +28,10 @@ T = TypeVar("T")
 HYPERVISOR: Final = "xen"
 
 
-class XenDomain:
+class XenDomain(FileDomain):
     """An opened stream: walked once when it is opened, its pages read at random from then on."""
 
     scheme = SCHEME
-    one_pass = False
 
     def __init__(self, walk: Walk) -> None:
         self.location = walk.file.name
@@ -93,12 +93,6 @@ class XenDomain:
             return (FOREIGN_HEAD, FOREIGN_TAIL)
         memory = (MEMORY,) if self.pages else ()
         return (FOREIGN_HEAD, *self.content.owned_states(), *memory, FOREIGN_TAIL)
-
-    def pause(self) -> None:
-        """A file does not run."""
-
-    def unpause(self) -> None:
-        """A file does not run."""
 
     def close(self) -> None:
         """Close the file."""
