@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report, rows_files, rows_live, rows_peak
-from benchmarks.bench import Bench, Missing, Row, version_of
+from benchmarks.bench import Bench, Row, version_of
+from benchmarks.measure import Missing
 
 ROWS = (*rows_live.ROWS, *rows_files.ROWS, *rows_peak.ROWS)
 

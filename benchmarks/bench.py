@@ -13,13 +13,10 @@ from typing import Any
 import attrs
 
 from benchmarks import inputs
-from benchmarks.measure import Pairs, Process, Runner, in_turn
+from benchmarks.guests import write_stream
+from benchmarks.measure import Missing, Pairs, Process, Runner, in_turn, tool
 
 SEED = 1
-
-
-class Missing(Exception):
-    """A peer, or a program that makes an input, is not installed; its text says which."""
 
 
 @attrs.frozen
@@ -59,13 +56,6 @@ class Bench:
         """One of ``benchmarks.tasks``."""
         return Process([sys.executable, "-m", "benchmarks.tasks", name, *map(str, arguments)])
 
-    def tool(self, name: str) -> str:
-        """A program of the machine's. Raises Missing."""
-        found = shutil.which(name)
-        if found is None:
-            raise Missing(f"{name} is not installed")
-        return found
-
     def peer(self, name: str) -> str:
         """A peer that was fetched for the measurement. Raises Missing."""
         if name not in self.peers:
@@ -100,12 +90,10 @@ class Bench:
 
     def stream(self, mib: int | None = None, *, fragmented: bool = False) -> Path:
         """The stream of a real QEMU that holds that memory. Raises Missing."""
-        from benchmarks.guests import write_stream
-
         size = mib or self.mib
         ram = self.ram(size, fragmented=fragmented)
         name = f"stream-{size}{'-fragmented' if fragmented else ''}.mig"
-        return self.made(name, lambda path: write_stream(self, ram, size, path))
+        return self.made(name, lambda path: write_stream(ram, size, path))
 
     def image(self, mib: int | None = None) -> Path:
         """Our image of that machine."""
@@ -114,7 +102,7 @@ class Bench:
 
     def zstd_stream(self) -> Path:
         """The stream as ``zstd -1`` packs it."""
-        stream, zstd = self.stream(), self.tool("zstd")
+        stream, zstd = self.stream(), tool("zstd")
         return self.made(
             f"stream-{self.mib}.zst", lambda path: run(Process([zstd, "-q", "-1", "-T2", str(stream), "-o", str(path)]))
         )

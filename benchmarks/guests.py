@@ -11,10 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from benchmarks.bench import Bench
+from benchmarks.measure import tool
 
 
 class Qemu:
@@ -72,22 +71,22 @@ class Qemu:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def arguments(bench: Bench, ram: Path, mib: int, *, shared: bool) -> list[str]:
+def arguments(ram: Path, mib: int, *, shared: bool) -> list[str]:
     """The command line of a machine with that memory."""
     backend = f"memory-backend-file,id=pc.ram,size={mib}M,mem-path={ram},share={'on' if shared else 'off'}"
     return [
-        bench.tool("qemu-system-x86_64"),
+        tool("qemu-system-x86_64"),
         *("-machine", "pc,memory-backend=pc.ram"),
         *("-object", backend, "-m", f"{mib}M", "-nodefaults", "-display", "none", "-accel", "tcg"),
     ]
 
 
 @contextlib.contextmanager
-def running(bench: Bench, ram: Path, mib: int, *, shared: bool = False, more: tuple[str, ...] = ()) -> Iterator[Qemu]:
+def running(ram: Path, mib: int, *, shared: bool = False, more: tuple[str, ...] = ()) -> Iterator[Qemu]:
     """A machine, stopped before its first instruction; killed in the end. Raises Missing."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/qmp"
-        command = [*arguments(bench, ram, mib, shared=shared), "-S", "-qmp", f"unix:{path},server=on,wait=off", *more]
+        command = [*arguments(ram, mib, shared=shared), "-S", "-qmp", f"unix:{path},server=on,wait=off", *more]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
             yield Qemu(process, path)
@@ -96,9 +95,9 @@ def running(bench: Bench, ram: Path, mib: int, *, shared: bool = False, more: tu
             process.wait()
 
 
-def write_stream(bench: Bench, ram: Path, mib: int, goal: Path) -> None:
+def write_stream(ram: Path, mib: int, goal: Path) -> None:
     """Let QEMU write its stream to a file. Raises Missing."""
-    with running(bench, ram, mib) as qemu:
+    with running(ram, mib) as qemu:
         qemu("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         qemu("migrate", uri=f"exec:cat > {goal}")
         qemu.migrated()

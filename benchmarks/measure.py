@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,18 @@ ENVIRONMENT: Final = {
     "PYTHONPATH": str(LEAN.parents[1]),
 }
 """Commands find this package wherever they run, and modules that were compiled once stay compiled, as for a user."""
+
+
+class Missing(Exception):
+    """A peer, or a program that makes an input, is not installed; its text says which."""
+
+
+def tool(name: str) -> str:
+    """A program of the machine's. Raises Missing."""
+    found = shutil.which(name)
+    if found is None:
+        raise Missing(f"{name} is not installed")
+    return found
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench, Result, Row, shell
-from benchmarks.measure import Process, Run
+from benchmarks.measure import Process, Run, tool
 
 
 def index(mib: int | None, *, fragmented: bool = False) -> Callable[[Bench], Result]:
@@ -68,7 +68,7 @@ def verify(bench: Bench) -> Result:
 def convert(bench: Bench) -> Result:
     """A libxc stream to an image and back, against zstd there and back."""
     stream, image, back = bench.libxc(), bench.out("libxc.dctx"), bench.out("back.xen")
-    zstd = bench.tool("zstd")
+    zstd = tool("zstd")
     domctx = f"{Path(sys.executable).with_name('domctx')} -q convert --force"
     ours = Process(shell(f"{domctx} {stream} {image} && {domctx} {image} xen:{back}"))
     packed, again = bench.out("libxc.zst"), bench.out("again.xen")
@@ -79,7 +79,7 @@ def convert(bench: Bench) -> Result:
 def gzip(bench: Bench) -> Result:
     """CPU time of writing gzip: what LGR and libvirt images need, against ``gzip -1``, both of one file as it is."""
     plain, goal = bench.lgr_plain(), bench.out("again.lgr")
-    peer = Process(shell(f"{bench.tool('gzip')} -1 -c {plain} > {bench.out('plain.gz')}"))
+    peer = Process(shell(f"{tool('gzip')} -1 -c {plain} > {bench.out('plain.gz')}"))
     ours = bench.domctx("convert", plain, f"lgr:{goal}", before=bench.goal("again.lgr"))
     return bench.against(ours, peer, "cpu")
 

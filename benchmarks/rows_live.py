@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.bench import Bench, Result, Row, described, remove
 from benchmarks.guests import Qemu, running
-from benchmarks.measure import Process, Run, in_turn
+from benchmarks.measure import Process, Run, in_turn, tool
 
 
 def save(*, shared: bool, ours: tuple[str, ...], peer: str) -> Callable[[Bench], Result]:
@@ -19,7 +19,7 @@ def save(*, shared: bool, ours: tuple[str, ...], peer: str) -> Callable[[Bench],
     def run(bench: Bench) -> Result:
         with contextlib.ExitStack() as machines:
             ram = _copy(bench)
-            qemu = machines.enter_context(running(bench, ram, bench.mib, shared=shared))
+            qemu = machines.enter_context(running(ram, bench.mib, shared=shared))
             goal, packed = bench.out("saved.dctx"), bench.out("saved.peer")
             work = bench.domctx("save", f"qmp:{qemu.path}", goal, *ours)
             pairs = in_turn(_ours(qemu, work, goal), _peer(qemu, peer, packed), bench.pairs)
@@ -67,17 +67,17 @@ def load(*, shared: bool) -> Callable[[Bench], Result]:
 
     def run(bench: Bench) -> Result:
         image, packed = bench.image(), bench.zstd_stream()
-        zstd = bench.tool("zstd")
+        zstd = tool("zstd")
 
         def ours() -> Run:
-            with running(bench, _empty(bench), bench.mib, shared=shared, more=("-incoming", "defer")) as qemu:
+            with running(_empty(bench), bench.mib, shared=shared, more=("-incoming", "defer")) as qemu:
                 qemu.release()
                 before = qemu.cpu()
                 spent = bench.domctx("load", image, f"qmp:{qemu.path}")()
                 return Run(spent.wall, spent.cpu + qemu.cpu() - before, spent.peak)
 
         def peer() -> Run:
-            with running(bench, _empty(bench), bench.mib, more=("-incoming", "defer")) as qemu:
+            with running(_empty(bench), bench.mib, more=("-incoming", "defer")) as qemu:
                 before, started = qemu.cpu(), time.perf_counter()
                 qemu("migrate-incoming", uri=f"exec:{zstd} -q -dc {packed}")
                 qemu.migrated()

@@ -120,7 +120,7 @@ def agree(line: Sequence[str], *, trust: bool) -> None:
         )
     import click
 
-    from domctx.cli.session import printable
+    from domctx.cli.terminal import printable
 
     click.echo(f"The image says to start:\n  {printable(shlex.join(line))}", err=True)
     if not click.confirm("Start it?", default=False, err=True):

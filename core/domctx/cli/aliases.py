@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -11,14 +11,16 @@ from domctx.errors import UsageError
 
 if TYPE_CHECKING:
     from domctx.api import Option
-    from domctx.cli.session import Session
+    from domctx.manager import Plugin
+
+    Known = Callable[[], Mapping[str, tuple[Option, Plugin]]]
 
 GIVEN: Final = "given"
 """The parameter of a command that takes ``-O NAME=VALUE``."""
 
 
-def spell_out(command: click.Command, arguments: Sequence[str], session: Session) -> list[str]:
-    """The arguments with every alias written as ``-O``; plugins are asked only where an option is not the command's.
+def spell_out(command: click.Command, arguments: Sequence[str], known: Known) -> list[str]:
+    """The arguments with every alias written as ``-O``; which are ``known`` is asked only where an option needs it.
 
     Raises UsageError for an alias without the value that it needs.
     """
@@ -28,7 +30,7 @@ def spell_out(command: click.Command, arguments: Sequence[str], session: Session
     own = {name: option for option in options for name in (*option.opts, *option.secondary_opts)} | {"--help": None}
     if all(_name(argument) in own for argument in arguments if _is_long(argument)):
         return list(arguments)
-    return list(_spelled(iter(arguments), own, {name: held for name, (held, _) in session.registry.aliases.items()}))
+    return list(_spelled(iter(arguments), own, {name: held for name, (held, _) in known().items()}))
 
 
 def _spelled(

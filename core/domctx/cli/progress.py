@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from domctx.cli.session import complain
+from domctx.cli.terminal import complain
 from domctx.context import Operation
 
 INTERVAL: Final = 0.5

@@ -13,25 +13,12 @@ import click
 
 from domctx import __version__
 from domctx.cli.aliases import spell_out
-from domctx.cli.session import Session, complain, silence
+from domctx.cli.commands import COMMANDS
+from domctx.cli.session import Session
+from domctx.cli.terminal import complain, silence
 from domctx.errors import DomctxError
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-COMMANDS: Final = {
-    "convert": ("domctx.cli.convert:command", "convert a saved state to another format, or into a machine"),
-    "diff": ("domctx.cli.diff:command", "say which records, fields and pages of two states differ"),
-    "formats": ("domctx.cli.formats:command", "list the schemes that references may have"),
-    "info": ("domctx.cli.info:command", "say what a file holds, from its head and tail only"),
-    "load": ("domctx.cli.load:command", "load an image into a machine"),
-    "new-plugin": ("domctx.cli.new_plugin:command", "write the folder of a new plugin"),
-    "plugins": ("domctx.cli.plugins:command", "list the plugins, and why one is broken"),
-    "save": ("domctx.cli.save:command", "save a machine to an image"),
-    "show": ("domctx.cli.show:command", "show records, field by field"),
-    "types": ("domctx.cli.types:command", "list record types; layouts as C or tables; what a change breaks"),
-    "verify": ("domctx.cli.verify:command", "check digests, then decode every record and frame"),
-}
-"""The core's own commands: module and attribute, imported when called, and a line of help."""
 
 EXIT_USAGE: Final = 2
 EXIT_NO_READER: Final = 6
@@ -72,7 +59,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command and its arguments, with plain aliases of options spelled out."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command, spell_out(command, rest, ctx.ensure_object(Session)) if command else rest
+        session: Session = ctx.ensure_object(Session)
+        return name, command, spell_out(command, rest, lambda: session.registry.aliases) if command else rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises BrokenPipeError without a number where nobody reads: click would exit with 1."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from domctx.cli.commands import COMMANDS
+from domctx.cli.terminal import complain, printable, silence
 from domctx.errors import DomctxError, UsageError
 
 if TYPE_CHECKING:
@@ -22,33 +23,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-def printable(text: str) -> str:
-    """``text`` as it may go to a terminal: names come from files, and may hold what a terminal obeys."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def complain(text: str) -> None:
-    """Tell the user something on standard error; where nobody reads that, nothing is told."""
-    try:
-        click.echo(printable(text), err=True)
-    except OSError:
-        silence(sys.stderr)
-
-
-def silence(stream: IO[str]) -> None:
-    """Let a standard stream go nowhere from here on, or the interpreter tries again to write what is left in it."""
-    with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory has no descriptor
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
 
 
 class Session:
@@ -67,7 +41,6 @@ class Session:
     def registry(self) -> Registry:
         """The resolved plugins; found and imported when first asked for."""
         if self._registry is None:
-            from domctx.cli.run import COMMANDS
             from domctx.discovery import entry_points
             from domctx.manager import Manager
             from domctx.references import IMAGE_FORMAT

@@ -7,14 +7,11 @@ A cell never sees a stream; a plan (``plan.py``) gives it the values that ``stru
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from domctx.schema.markers import Integer
 from domctx.schema.problems import FieldError, number
 from domctx.values import frozen
-
-if TYPE_CHECKING:
-    from domctx.schema.plan import Plan
 
 
 class Cell(Protocol):
@@ -143,21 +140,3 @@ class TextCell(PackedCell):
             return (value.encode("latin-1"),)
         except UnicodeEncodeError as error:
             raise FieldError("not latin-1", got=repr(value[error.start])) from error
-
-
-@frozen
-class NestedCell(PackedCell):
-    """A struct, which its own plan packs in its own byte order."""
-
-    plan: Plan
-    count = 1
-
-    @property
-    def code(self) -> str:
-        return f"{self.plan.size}s"
-
-    def unpack(self, values: Sequence[Any]) -> Any:
-        return self.plan.unpack(values[0])
-
-    def pack(self, value: Any) -> Sequence[Any]:
-        return (self.plan.pack(value),)

@@ -9,9 +9,9 @@ from typing import Any, Final
 import attrs
 
 from domctx.schema.array_cells import ElementsCell, NumbersCell, StructsCell
-from domctx.schema.cells import BytesCell, Cell, IntegerCell, NestedCell, ReservedCell, TextCell
+from domctx.schema.cells import BytesCell, Cell, IntegerCell, ReservedCell, TextCell
 from domctx.schema.markers import Array, Blob, Bytes, Cbor, Integer, Nested, Reserved, Text
-from domctx.schema.plan import Plan, Slot, Step, layout_of
+from domctx.schema.plan import NestedCell, Plan, Slot, Step, layout_of
 
 ORDERS: Final = {"little": "<", "big": ">"}
 """The ``struct`` character of each byte order; without native alignment, so nothing is padded."""

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from domctx.schema.cells import Cell
+from domctx.schema.cells import Cell, PackedCell
 from domctx.schema.markers import Marker
 from domctx.schema.problems import FieldError
 from domctx.values import frozen
@@ -134,3 +134,21 @@ def layout_of(cls: Any) -> Layout:
     if not isinstance(found, Layout):
         raise TypeError(f"{cls!r} is not a layout class: put @layout(source=...) above @attrs.frozen")
     return found
+
+
+@frozen
+class NestedCell(PackedCell):
+    """A struct, which its own plan packs in its own byte order."""
+
+    plan: Plan
+    count = 1
+
+    @property
+    def code(self) -> str:
+        return f"{self.plan.size}s"
+
+    def unpack(self, values: Sequence[Any]) -> Any:
+        return self.plan.unpack(values[0])
+
+    def pack(self, value: Any) -> Sequence[Any]:
+        return (self.plan.pack(value),)

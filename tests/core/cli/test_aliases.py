@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 import pytest
 
+from domctx.api import Option
 from domctx.cli.aliases import spell_out
 from domctx.cli.load import command as load
 from domctx.cli.session import Session
 from domctx.errors import UsageError
+from domctx.manager import Plugin
 from helpers.toy_cli import cli_of
+
+Aliases = Mapping[str, tuple[Option, Plugin]]
 
 
 @pytest.fixture
-def session(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Session:
-    """A session over the toys."""
+def aliases(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Aliases:
+    """Those of the toys."""
     cli_of(tmp_path, capsys, monkeypatch)
-    return Session()
+    return Session().registry.aliases
 
 
 @pytest.mark.parametrize(
@@ -36,26 +41,23 @@ def session(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         ("--fresh --drop", "-O fresh=true --drop"),
     ],
 )
-def test_spelled_out(session: Session, arguments: str, spelled: str) -> None:
+def test_spelled_out(aliases: Aliases, arguments: str, spelled: str) -> None:
     """An alias becomes ``-O``; the values of the command's own options, and what stands behind ``--``, stay."""
-    assert spell_out(load, arguments.split(), session) == spelled.split()
+    assert spell_out(load, arguments.split(), lambda: aliases) == spelled.split()
 
 
-def test_plugins_are_not_asked_for_what_is_the_command_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_are_not_asked_for_what_is_the_command_s_own() -> None:
     """Nor for a command that takes no options of formats."""
 
-    class Unasked(Session):
-        @property
-        def registry(self) -> None:  # type: ignore[override]  # whoever asks fails
-            """Nobody asks."""
-            raise AssertionError
+    def unasked() -> Aliases:
+        raise AssertionError
 
     own = ["--force", "-O", "a=b", "--drop=memory", "x", "--help"]
-    assert spell_out(load, own, Unasked()) == own
-    assert spell_out(click.Command("bare"), ["--fail", "now"], Unasked()) == ["--fail", "now"]
+    assert spell_out(load, own, unasked) == own
+    assert spell_out(click.Command("bare"), ["--fail", "now"], unasked) == ["--fail", "now"]
 
 
-def test_without_its_value(session: Session) -> None:
+def test_without_its_value(aliases: Aliases) -> None:
     """An alias that needs a value is refused without one."""
     with pytest.raises(UsageError, match="option --fail needs a value"):
-        spell_out(load, ["a", "--fail"], session)
+        spell_out(load, ["a", "--fail"], lambda: aliases)

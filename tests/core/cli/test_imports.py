@@ -106,7 +106,8 @@ def test_another_command_s_modules_are_not_loaded(folder: Path) -> None:
     """Each is imported when it is called."""
     found = modules(folder, "info", "a.dctx")
     assert {name for name in found if name.startswith("domctx.cli.")} == {
-        "domctx.cli.run", "domctx.cli.session", "domctx.cli.options", "domctx.cli.info", "domctx.cli.aliases",
+        "domctx.cli.run", "domctx.cli.commands", "domctx.cli.session", "domctx.cli.terminal", "domctx.cli.options",
+        "domctx.cli.info", "domctx.cli.aliases",
     }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from domctx.cli.run import COMMANDS, domctx
+from domctx.cli.commands import COMMANDS
+from domctx.cli.run import domctx
 from domctx.cli.session import Session
 
 SHARED = {

@@ -14,7 +14,8 @@ import click
 import pytest
 
 from domctx.cli import run as cli_run
-from domctx.cli.run import COMMANDS, ENDING, domctx, run
+from domctx.cli.commands import COMMANDS
+from domctx.cli.run import ENDING, domctx, run
 from domctx.cli.session import Session
 from helpers import distributions
 from helpers.toy_commands import Commands, over_toys, redirect

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from domctx.cli import session as sessions
-from domctx.cli.session import Session, complain, printable
+from domctx.cli.session import Session
 from domctx.errors import DomainError, DomctxError, UsageError
 from helpers import distributions
 from helpers.toy_commands import Commands, over_toys, redirect
@@ -57,29 +57,6 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """It is one."""
         return True
-
-
-def test_printable() -> None:
-    """What a terminal obeys is written as an escape; lines, tabs and letters of any script stay."""
-    assert printable("pläin") == "pläin"
-    assert printable("a\x1b[31mb\n\tc\x07é") == "a\\x1b[31mb\n\tc\\x07é"
-
-
-def test_what_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to read standard error."""
-    monkeypatch.setattr(sys, "stderr", Refusing(errno.EPIPE))
-    complain("never read")
-
-
-def test_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is written behind it goes nowhere, and is no error."""
-    with (tmp_path / "out").open("w") as out:
-        monkeypatch.setattr(sys, "stdout", out)
-        out.write("before")
-        out.flush()
-        sessions.silence(sys.stdout)
-        out.write("after")
-    assert (tmp_path / "out").read_text() == "before"
 
 
 def test_notes(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -1,0 +1,38 @@
+"""What is told on standard error, and how text from files is kept from moving a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from typing import IO
+
+import click
+
+
+def printable(text: str) -> str:
+    """``text`` as it may go to a terminal: names come from files, and may hold what a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def complain(text: str) -> None:
+    """Tell the user something on standard error; where nobody reads that, nothing is told."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: IO[str]) -> None:
+    """Let a standard stream go nowhere from here on, or the interpreter tries again to write what is left in it."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

@@ -1,0 +1,44 @@
+"""``domctx.cli.terminal``: what is told on standard error, and how."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from domctx.cli.terminal import complain, printable, silence
+
+
+class Unread(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        """Refuse."""
+        raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def test_printable() -> None:
+    """What a terminal obeys is written as an escape; lines, tabs and letters of any script stay."""
+    assert printable("pläin") == "pläin"
+    assert printable("a\x1b[31mb\n\tc\x07é") == "a\\x1b[31mb\n\tc\\x07é"
+
+
+def test_what_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to read standard error."""
+    monkeypatch.setattr(sys, "stderr", Unread())
+    complain("never read")
+
+
+def test_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is written behind it goes nowhere, and is no error."""
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        out.write("before")
+        out.flush()
+        silence(sys.stdout)
+        out.write("after")
+    assert (tmp_path / "out").read_text() == "before"
