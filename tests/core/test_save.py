@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from domctx import directory, manifest, spool
 from domctx.api import Context, Images, Option, RecordWriter, StateKey
@@ -94,6 +94,7 @@ def test_files_and_pipes_get_the_same_octets(held: Any, limit: int) -> None:
 def test_a_dry_run_tells_the_real_size(held: Any, images: Images) -> None:
     """Record by record where it says so, and never less than the real size."""
     registry, domain = vendor_registry(), ToyDomain(held)
+    assume(images is not Images.PLAIN or not held or set(held) & set(registry.states(images)))  # the plan refuses it
     real = saved(registry, held, images)
     told = dry_run(domain, registry, images=images)
     assert sum(row.octets for row in told) >= len(real)
