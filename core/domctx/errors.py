@@ -88,3 +88,5 @@ class PluginError(DomctxError):
     """A plugin broke its contract; the message names its distribution and entry point: exit code 70."""
 
     exit_code = 70
+    named = False
+    """Whether the message names the plugin yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,19 +66,32 @@ def nest(
 
     Raises LayerError where a wrapper fails.
     """
-    found = Nest(base)
+    found = Nest(plain(base))
     for layer in layers:
         wrapped = wrap(layer, record_type, found.handler)
         if not isinstance(wrapped, Transformed):
-            found = attrs.evolve(found, handler=traced(wrapped, layer.what, layer.tell))
+            found = attrs.evolve(found, handler=plain(traced(wrapped, layer.what, layer.tell), layer.plugin))
         elif "/" not in wrapped.name:
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} has no namespace: name it vendor/name")
         elif wrapped.name in found.transforms:
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} of {record_type.name} is there already")
         elif accepted is None or wrapped.name in accepted:
-            handler = traced(wrapped.handler, layer.what, layer.tell)
+            handler = plain(traced(wrapped.handler, layer.what, layer.tell), layer.plugin)
             found = Nest(handler, (*found.transforms, wrapped.name), (*found.owners, layer.plugin))
     return found
+
+
+def plain(handler: Handler, plugin: Plugin | None = None) -> Handler:
+    """The handler, held to be a plain function: a generator or coroutine has done nothing when it is returned."""
+
+    def call(*arguments: Any) -> None:
+        found: Any = handler(*arguments)  # type: ignore[func-returns-value]  # of one that is wrong, not None
+        if found is not None:
+            returned = f"it returned a {type(found).__name__}"
+            message = f"{name_of(handler)} is no plain function that returns nothing: {returned}"
+            raise PluginError(message) if plugin is None else failure(plugin, message)
+
+    return call
 
 
 def check_readable(saving: Handlers, loading: Handlers) -> None:
@@ -89,6 +103,8 @@ def check_readable(saving: Handlers, loading: Handlers) -> None:
 
 class LayerError(PluginError):
     """A wrapper failed while the handlers were nested; carries its plugin."""
+
+    named = True
 
     def __init__(self, plugin: Plugin, cause: str) -> None:
         super().__init__(f"plugin {plugin.name}: {cause}")
@@ -109,15 +125,22 @@ def wrap(layer: Layer, record_type: RecordType, inner: Handler) -> Handler | Tra
         if callable(stop.value) or isinstance(stop.value, Transformed):
             return stop.value  # type: ignore[no-any-return]
         raise LayerError(layer.plugin, f"its wrapper returned {stop.value!r}, not a handler") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LayerError(layer.plugin, f"its wrapper raised {type(error).__name__}: {error}") from error
     raise LayerError(layer.plugin, "its wrapper yields twice")
 
 
 def failure(plugin: Plugin, message: str) -> PluginError:
     """A PluginError that names the plugin."""
-    hint = f"this is a bug in {plugin.distribution}, report it there"
-    return PluginError(f"plugin {plugin.name}: {message}", hint=hint)
+    return _blamed(PluginError(message), plugin)
+
+
+def _blamed(error: PluginError, plugin: Plugin) -> PluginError:
+    """The error itself, which names the plugin from here on."""
+    error.named = True
+    error.message = f"plugin {plugin.name}: {error.message}"
+    error.hint = error.hint or f"this is a bug in {plugin.distribution}, report it there"
+    return error
 
 
 def collect(manager: Manager, hook: str, record_type: RecordType) -> Handlers:
@@ -145,7 +168,7 @@ def _ask(layer: Layer, record_type: RecordType) -> Handler | None:
     """The handler that a plugin puts in the place of the declared one, or None."""
     try:
         handler = layer.function(record_type=record_type)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LayerError(layer.plugin, f"its hook raised {type(error).__name__}: {error}") from error
     if handler is not None and not callable(handler):
         raise LayerError(layer.plugin, f"its hook returned {handler!r}, not a handler")
@@ -155,15 +178,25 @@ def _ask(layer: Layer, record_type: RecordType) -> Handler | None:
 def guard(call: Callable[[], T], suspects: Sequence[Plugin]) -> T:
     """Call a handler; what is not a DomctxError becomes a PluginError that names the plugin at fault.
 
-    The plugin is the one whose code raised: the innermost frame of the traceback that lies in its package; the first
-    of ``suspects``, which is the record type's own plugin, where none does.
+    The plugin is the one whose code raised, as ``culprit`` finds it; the first of ``suspects``, which is the record
+    type's own plugin, where none did. A plugin that ends the process is at fault, too; where somebody else does (a
+    handler of signals), it ends.
     """
     try:
         return call()
+    except PluginError as error:
+        if not error.named:
+            _blamed(error, culprit(error, suspects) or suspects[0])
+        raise
     except DomctxError:
         raise
+    except SystemExit as error:
+        ended_by = _owner(_modules(error)[-1], suspects)
+        if ended_by is None:
+            raise
+        raise failure(ended_by, f"it ends the process: SystemExit: {error}") from error
     except Exception as error:
-        plugin = _culprit(error, suspects)
+        plugin = culprit(error, suspects) or suspects[0]
         raise failure(plugin, f"{type(error).__name__}: {error}") from error
 
 
@@ -178,11 +211,19 @@ def guard_each(call: Callable[[], Iterable[T]], suspects: Sequence[Plugin]) -> I
         yield item  # type: ignore[misc]  # what is not the mark is an item
 
 
-def _culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin:
-    found = suspects[0]
-    trace = error.__traceback__
-    while trace is not None:
-        package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        found = next((plugin for plugin in suspects if plugin.package == package), found)
-        trace = trace.tb_next
-    return found
+def culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin | None:
+    """The plugin in whose code the innermost frame of the traceback lies; None where no frame is a plugin's."""
+    owners = (_owner(module, suspects) for module in reversed(_modules(error)))
+    return next(filter(None, owners), None)
+
+
+def _modules(error: BaseException) -> list[str]:
+    """The module of each frame of the traceback, the innermost last."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return [str(frame.f_globals.get("__name__", "")) for frame in frames]
+
+
+def _owner(module: str, plugins: Sequence[Plugin]) -> Plugin | None:
+    """Whose code a module is: of several plugins in one package, which may be a namespace, that of the nearest."""
+    nearest = max(plugins, key=lambda plugin: plugin.nearness(module), default=None)
+    return nearest if nearest is not None and nearest.nearness(module) else None

@@ -134,7 +134,7 @@ class ImageDomain:
             run = StreamRun(reader, bound.type, ledger, self.version(bound))
             try:
                 call_load(bound, self.image.manifest, state, run, context)
-                run.finish()
+                guard(run.finish, bound.suspects)
                 self._check_end(reader, offset + length)
             except DomctxError as error:
                 raise error.at(file=self.location, offset=reader.record_offset, record=reader.name) from error.__cause__

@@ -8,6 +8,7 @@ import os
 import sys
 import types
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import attrs
@@ -46,10 +47,11 @@ class Plugin:
         """Whether it was found as an installed distribution's, not given as a file."""
         return self.distribution != FILE
 
-    @property
-    def package(self) -> str:
-        """The top-level package of its module."""
-        return self.target.partition(":")[0].partition(".")[0]
+    def nearness(self, module: str) -> int:
+        """How many names ``module`` begins with that its own module begins with, too: 0 for what is not its code."""
+        own = self.target.partition(":")[0].split(".")
+        pairs = zip(own, module.split("."), strict=False)
+        return len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
 
 
 class _Relay(pluggy.PluginManager):

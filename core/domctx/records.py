@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from domctx.api import Buffer, RecordType
 from domctx.errors import DomctxError, PluginError, RecordError, StreamError
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _remembered(method: F) -> F:
+    """A method of a writer whose first failure is kept."""
+
+    @functools.wraps(method)
+    def call(self: TypeWriter, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(self, *arguments, **named)
+        except Exception as error:
+            self._refused = self._refused or error
+            raise
+
+    return cast("F", call)
+
 
 class TypeWriter:
     """A RecordWriter: the stream writer bound to one record type."""
@@ -24,12 +41,15 @@ class TypeWriter:
         self._stream = stream
         self._ledger = Ledger(record_type)
         self._open: tuple[int, int] | None = None
+        self._refused: Exception | None = None
+        """What was raised first: a handler that goes on nevertheless has not saved its state."""
 
     @property
     def offset(self) -> int:
         """The stream offset of the next octet of the body where the length was given; of the next header otherwise."""
         return self._stream.offset
 
+    @_remembered
     def begin(self, instance: int = 0, length: int | None = None, *, optional: bool = False) -> None:
         """Begin a record. Raises PluginError for an instance or length that the type does not have."""
         problem = self._ledger.claim(instance)
@@ -40,6 +60,7 @@ class TypeWriter:
         self._open = (instance, 0)
         self._stream.begin(self.record_type.code | flag, instance, length)
 
+    @_remembered
     def data(self, data: Buffer) -> None:
         """Append to the body. Raises PluginError past the type's largest body."""
         if self._open is not None:
@@ -48,11 +69,13 @@ class TypeWriter:
             self._check_length(*self._open)
         self._stream.data(data)
 
+    @_remembered
     def end(self) -> None:
         """End the record."""
         self._stream.end()
         self._open = None
 
+    @_remembered
     def write(self, *parts: Buffer, instance: int = 0, optional: bool = False) -> None:
         """One whole record from ``parts``."""
         self.begin(instance, sum(memoryview(part).nbytes for part in parts), optional=optional)
@@ -66,10 +89,13 @@ class TypeWriter:
 
         self.write(encode(body), instance=instance, optional=optional)
 
+    @_remembered
     def write_batch(self, instances: NDArray[np.uint32], bodies: NDArray[np.uint8]) -> None:
         """Many records of one size. Raises PluginError as ``begin``, and for arrays of another shape or type."""
         if bodies.ndim != 2 or bodies.dtype.name != "uint8" or instances.shape != bodies.shape[:1]:
             raise self._error(0, f"a batch of instances {instances.shape}, bodies {bodies.shape} {bodies.dtype}")
+        if instances.dtype.kind not in "iu" or bool((instances.astype("<u4") != instances).any()):
+            raise self._error(0, f"a batch of instances that are no u32, but {instances.dtype}")
         problem = self._ledger.claim_all(instances)
         if problem:
             raise self._error(int(instances[problem[0]]), problem[1])
@@ -78,7 +104,9 @@ class TypeWriter:
         self._stream.batch(self.record_type.code | flag, instances, bodies)
 
     def finish(self) -> None:
-        """Raises PluginError where the handler left a record open."""
+        """Raises PluginError where the handler left a record open, and again what it was refused and went on after."""
+        if self._refused is not None:
+            raise self._refused
         if self._open is not None:
             raise self._error(self._open[0], "the save handler did not end the record")
 
@@ -166,6 +194,8 @@ class StreamRun:
         self._version = version
         self._done = done or (lambda octets: None)
         self._open: StreamRecord | None = None
+        self._refused: DomctxError | None = None
+        """What is wrong with a batch that was read: a handler that goes on nevertheless must not have its way."""
 
     def __iter__(self) -> Iterator[StreamRecord]:
         """Record after record; each is ended when the next is asked for."""
@@ -188,7 +218,12 @@ class StreamRun:
                 self._done(len(instances) * record_size(header.length))
 
     def finish(self) -> None:
-        """Raises PluginError where the handler left the run before its end: within a record, or before one."""
+        """Raises PluginError where the handler left the run before its end: within a record, or before one.
+
+        Raises again what was refused of a batch.
+        """
+        if self._refused is not None:
+            raise self._refused
         if self._open is not None:
             instance, offset = self._open.instance, self._open.offset
         elif (header := self._next()) is not None:
@@ -216,7 +251,8 @@ class StreamRun:
         if problem:
             place, message = problem
             offset = self._reader.offset - (len(instances) - place) * record_size(header.length)
-            raise StreamError(message, offset=offset, record=self._name(int(instances[place])))
+            self._refused = StreamError(message, offset=offset, record=self._name(int(instances[place])))
+            raise self._refused
 
     def _check_length(self, header: Header) -> None:
         if header.length > self.record_type.max_body:

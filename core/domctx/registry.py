@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
 
 from domctx.api import Command, Domain, Format, Images, Option, RecordType, StateKey, StateProvider, Target
 from domctx.errors import DomctxError, PluginError
-from domctx.handlers import Handlers, LayerError, check_readable, collect, failure
+from domctx.handlers import Handlers, LayerError, check_readable, collect, guard
 from domctx.manager import Manager, Plugin
 from domctx.values import frozen
 from domctx.wire import CORE_CODES, code_range
@@ -30,11 +30,13 @@ class BoundType:
     plugin: Plugin
     saving: Handlers
     loading: Handlers
+    others: tuple[Plugin, ...] = ()
+    """Every plugin in use: it may be that of the domain, or of another state, in which a handler fails."""
 
     @property
     def suspects(self) -> tuple[Plugin, ...]:
         """Every plugin whose code may run when a handler is called; the type's own first."""
-        return (self.plugin, *(layer.plugin for layer in (*self.saving.layers, *self.loading.layers)))
+        return (self.plugin, *(other for other in self.others if other is not self.plugin))
 
     def without_transforms(self) -> BoundType:
         """Itself with a save handler that transforms nothing: for a state that is shown or compared, not stored."""
@@ -77,6 +79,10 @@ class Registry:
         """The record type of a name, in any case; None where there is none."""
         return next((bound for bound in self.types.values() if bound.type.name.lower() == name.lower()), None)
 
+    def suspects(self, format: Format) -> tuple[Plugin, ...]:
+        """Every plugin whose code may run when a function of a format is called; the format's own first."""
+        return (self.formats[format.scheme][1], *self.manager.loaded())
+
     def attach(self, domain: Domain | Target) -> AttachedStates:
         """A domain or target with its states, third parties' included."""
         return AttachedStates(domain, self.providers)
@@ -90,7 +96,7 @@ class Registry:
                         self._add(plugin, item)
             except DomctxError as error:
                 return plugin, error.message
-            except Exception as error:  # a third party's hook may raise anything; it is told with its name
+            except (Exception, SystemExit) as error:  # whatever a third party's hook raises is told with its name
                 return plugin, f"{type(error).__name__}: {error}"
         try:
             self._collect()
@@ -149,11 +155,12 @@ class Registry:
                     raise _conflict(f"option --{option.alias}", holder)
 
     def _collect(self) -> None:
+        others = tuple(self.manager.loaded())
         for code, (record_type, plugin) in sorted(self._claimed.items()):
             saving = collect(self.manager, "domctx_save", record_type)
             loading = collect(self.manager, "domctx_load", record_type)
             check_readable(saving, loading)
-            self.types[code] = BoundType(record_type, plugin, saving, loading)
+            self.types[code] = BoundType(record_type, plugin, saving, loading, others)
 
 
 CORE: Final = Plugin("domctx:core", "domctx", "", "domctx")
@@ -207,15 +214,13 @@ class AttachedStates:
         keys = dict.fromkeys(provider.key for provider, _ in self._providers if provider.owned)
         return [key for key in keys if self.domain.state(key) is None and self.state(key) is not None]
 
+    def _giving(self, provider: StateProvider) -> Callable[[], Any | None]:
+        return lambda: provider.provide(self.domain if provider.owned else cast("Domain", self))
+
     def _ask(self, key: StateKey[Any]) -> Any | None:
         for provider, plugin in self._providers:
             if provider.key == key:
-                try:
-                    state = provider.provide(self.domain if provider.owned else cast("Domain", self))
-                except DomctxError:
-                    raise
-                except Exception as error:
-                    raise failure(plugin, f"{type(error).__name__}: {error}") from error
+                state = guard(self._giving(provider), [plugin])
                 if state is not None:
                     return state
         return None

@@ -172,7 +172,7 @@ def write_type(stream: StreamWriter, item: Planned, context: HandlerContext) -> 
     writer = TypeWriter(stream, bound.type)
     try:
         guard(lambda: bound.saving.nest.handler(item.state, writer, context.of(bound.type)), bound.suspects)
-        writer.finish()
+        guard(writer.finish, bound.suspects)
     except DomctxError as error:
         raise error.at(record=record_name(bound.type.name)) from error.__cause__
 

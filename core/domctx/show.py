@@ -218,7 +218,7 @@ def _behind(domain: ImageDomain, bound: BoundType, reader: StreamReader, transfo
     run = StreamRun(reader, bound.type, ledger, domain.version(bound))
     state = guard(lambda: bound.type.new_state(domain.machine), bound.suspects)
     guard(lambda: handler(state, run, domain.context(bound.type)), bound.suspects)
-    run.finish()
+    guard(run.finish, bound.suspects)
     return next(iter(values), None)
 
 

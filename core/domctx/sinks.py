@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from domctx.disk import refused
 
 if TYPE_CHECKING:
+    from domctx.errors import DomctxError
     from domctx.protocols import Buffer, Sink
 
 BUFFER: Final = 64 << 10
@@ -25,13 +26,15 @@ class Hasher(Protocol):
 class FileSink:
     """A file or pipe behind a descriptor; short writes are gone on with, errors are typed.
 
-    ``close`` flushes; the descriptor stays its owner's. After an error nothing is tried a second time.
+    ``close`` flushes; the descriptor stays its owner's. After an error nothing is tried a second time,
+    and whoever goes on is told again.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
         self._descriptor = descriptor
         self._pending = bytearray()
+        self._refused: DomctxError | None = None
 
     def write(self, data: Buffer) -> None:
         """Take all of ``data``. Raises DomainError where the disk refuses."""
@@ -51,11 +54,14 @@ class FileSink:
 
     def _put(self, data: memoryview) -> None:
         octets = data.cast("B") if data.nbytes else data
+        if self._refused is not None:  # some octets are lost: what follows them must not be taken for the whole
+            raise self._refused
         try:
             while octets.nbytes:
                 octets = octets[os.write(self._descriptor, octets) :]
         except OSError as error:
-            raise refused(error, self.name) from error
+            self._refused = refused(error, self.name)
+            raise self._refused from error
 
 
 class BytesSink:

@@ -11,6 +11,7 @@ from domctx.api import Images, Source
 from domctx.context import Operation
 from domctx.errors import DomctxError, StreamError, UnsupportedError
 from domctx.groups import GroupDigests
+from domctx.handlers import guard
 from domctx.manifest import Manifest
 from domctx.records import Ledger, StreamRun
 from domctx.registry import BoundType, Registry
@@ -143,7 +144,7 @@ class Walk:
         check_kind(bound, self.manifest)
         run = StreamRun(self.reader, bound.type, ledger, use.version if use else 1)
         receiver.run(bound, run)
-        run.finish()
+        guard(run.finish, bound.suspects)
 
     def _skip(self, receiver: Receiver, header: Header) -> None:
         if not may_skip(header, self.manifest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -61,7 +62,7 @@ def saving(**hooks: Any) -> Any:
 def test_without_wrappers_the_declared_handler_stands() -> None:
     """A type's own handlers are used, where nobody wraps them."""
     handlers = saving()
-    assert (handlers.base, handlers.layers, handlers.nest.handler, handlers.nest.transforms) == (save, (), save, ())
+    assert (handlers.base, handlers.layers, handlers.nest.transforms) == (save, (), ())
     assert collect(manager_of({}), "domctx_load", COUNTER).base is load
 
 
@@ -112,7 +113,7 @@ def test_a_hook_may_leave_out_its_argument() -> None:
         inner = yield
         return inner
 
-    assert saving(a=domctx_save, b=hookimpl(lambda: None)).nest.handler is save
+    assert saving(a=domctx_save, b=hookimpl(lambda: None)).base is save
 
 
 def yields_never(record_type: Any) -> Generator[None, Any, Any]:
@@ -239,3 +240,62 @@ def test_guard_names_the_plugin_whose_code_raised() -> None:
     helper: Callable[..., None] = bad_counters.save_with_key_error
     with pytest.raises(PluginError, match="plugin helper:main: AttributeError"):
         guard(lambda: helper(Counters(), None, None), suspects)
+
+
+def test_guard_names_the_plugin_that_broke_the_rules() -> None:
+    """What the core refuses of a handler is told with its plugin, and once; what it knew already stays."""
+
+    def refuse() -> None:
+        raise PluginError("the type has instance 0 only", record="ACME[1]", hint="number it 0")
+
+    def outer() -> None:
+        guard(refuse, [suspect("acme", "acme")])
+
+    with pytest.raises(PluginError) as caught:
+        guard(outer, [suspect("beta", "beta")])
+    assert str(caught.value) == "in ACME[1]: plugin acme:main: the type has instance 0 only\n  number it 0"
+
+
+def test_guard_knows_a_namespace_of_many_vendors() -> None:
+    """Of several plugins in one package the one is named whose module is nearest; the first where all are."""
+    suspects = [suspect("tpm", "helpers.tpm.plugin"), suspect("bad", "helpers.bad_counters"), suspect("z", "helpers.z")]
+    helper: Callable[..., None] = bad_counters.save_with_key_error
+    with pytest.raises(PluginError, match="plugin bad:main: AttributeError"):
+        guard(lambda: helper(Counters(), None, None), suspects)
+    with pytest.raises(PluginError, match="plugin tpm:main: AttributeError"):
+        guard(lambda: helper(Counters(), None, None), suspects[::2])
+
+
+def test_a_plugin_ends_no_process() -> None:
+    """SystemExit out of a plugin's own code is a bug of the plugin; out of anything else it ends what it ends."""
+    here = __name__.partition(".")[0]
+    told = r"plugin acme:main: it ends the process: SystemExit: 0\n.* a bug in acme"
+    with pytest.raises(PluginError, match=told):
+        guard(lambda: sys.exit(0), [suspect("other", "other"), suspect("acme", here)])
+    with pytest.raises(SystemExit):
+        guard(lambda: sys.exit(0), [suspect("other", "other")])
+
+
+def generator(*arguments: Any) -> Any:
+    """No handler: nothing of it runs before somebody asks for its first item."""
+    yield arguments
+
+
+def test_handlers_are_plain_functions() -> None:
+    """One that is a generator has done nothing when it returns: it is refused, also wrapped, traced, or a wrapper's."""
+
+    @hookimpl(wrapper=True)
+    def yielding(record_type: Any) -> Generator[None, Any, Any]:
+        yield
+        return generator
+
+    told: list[str] = []
+    expected = rf"{__name__}.generator is no plain function that returns nothing: it returned a generator"
+    for hooks in ({"a": hookimpl(lambda: generator)}, {"a": hookimpl(lambda: generator), "b": watcher([], "b")}):
+        with pytest.raises(PluginError, match=f"^{expected}$"):
+            saving(**hooks).nest.handler(Counters(), None, None)
+    manager = manager_of({"acme": plugin(domctx_save=yielding)})
+    manager.trace = told.append
+    with pytest.raises(PluginError, match=f"plugin acme:main: {expected}"):
+        collect(manager, "domctx_save", COUNTER).nest.handler(Counters(), None, None)
+    assert len(told) == 1

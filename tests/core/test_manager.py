@@ -51,7 +51,7 @@ def test_loads_modules_and_attributes(site: Path) -> None:
     distribution(site, "acme-two", source, entries={"main": "acme_two:Inner.hooks"})
     manager = load(site)
     assert states(manager) == {"acme-one:main": "loaded", "acme-two:main": "loaded"}
-    assert [plugin.package for plugin in manager.loaded()] == ["acme_one", "acme_two"]
+    assert [plugin.nearness("acme_one.records") for plugin in manager.loaded()] == [1, 0]
     assert all(manager.relay.has_plugin(plugin.name) for plugin in manager.plugins)
     manager.refuse_broken()
 
@@ -161,7 +161,7 @@ def test_one_file_plugin(site: Path, tmp_path: Path) -> None:
     manager = load(site, disabled="*", wanted=(str(path), str(path)))
     (plugin,) = manager.loaded()
     assert (plugin.name, plugin.distribution, plugin.installed) == (f"file:{path}", "file", False)
-    assert plugin.package == plugin.module.__name__
+    assert plugin.nearness(plugin.module.__name__) == 1
 
 
 def test_one_file_plugin_that_fails(site: Path, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_one_file_plugin_that_is_missing(site: Path, name: str) -> None:
 def test_bundled_plugins_are_those_of_domctx() -> None:
     """A plugin of the distribution domctx is a bundled one; the package is the top of its module."""
     plugin = Plugin("domctx:cpu", "domctx", "0", "domctx_cpu.plugin:x")
-    assert (plugin.bundled, plugin.package, plugin.installed) == (True, "domctx_cpu", True)
+    assert (plugin.bundled, plugin.nearness("domctx_cpu.records"), plugin.installed) == (True, 1, True)
     assert not Plugin("acme:cpu", "acme", "0", "acme").bundled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,9 @@ def test_a_writer_keeps_the_rules_of_its_type() -> None:
     writer.begin(1)
     writer.data(b"12 octets...")
     assert "NOTES[1]: the body of 13 octets is over the type's largest, 12" in refused(PluginError, writer.data, b".")
-    assert refused(PluginError, writer.finish) == "in NOTES[1]: the save handler did not end the record"
+    unfinished = Written(NOTES).writer
+    unfinished.begin(0)
+    assert refused(PluginError, unfinished.finish) == "in NOTES[0]: the save handler did not end the record"
     outside = Written(NOTES).writer
     assert "outside a record" in refused(PluginError, outside.data, b"x")
 
@@ -100,6 +103,9 @@ def test_a_writer_keeps_the_rules_of_its_type() -> None:
         (np.array([5], np.uint32), np.zeros((2, 8), np.uint8), "a batch of instances (1,), bodies (2, 8) uint8"),
         (np.array([5], np.uint32), np.zeros((1, 8), np.uint16), "a batch of instances (1,), bodies (1, 8) uint16"),
         (np.array([5], np.uint32), np.zeros(1, np.uint8), "a batch of instances (1,), bodies (1,) uint8"),
+        (np.array([5, 1 << 32]), np.zeros((2, 8), np.uint8), "a batch of instances that are no u32, but int64"),
+        (np.array([-1]), np.zeros((1, 8), np.uint8), "a batch of instances that are no u32, but int64"),
+        (np.array([5.0]), np.zeros((1, 8), np.uint8), "a batch of instances that are no u32, but float64"),
     ],
 )
 def test_batches_keep_them_too(instances: Any, bodies: Any, message: str) -> None:
@@ -235,3 +241,19 @@ def test_instances_are_a_type_s_own() -> None:
     written = Written(toy(NOTES_CODE, instances=Instances.KEYED))
     written.writer.write(b"", instance=0xFFFF_FFFF)
     assert written.records[0].instance == 0xFFFF_FFFF
+
+
+def test_a_handler_does_not_swallow_what_it_was_refused() -> None:
+    """A writer that refused, or whose sink did, is not finished; nor is a run that refused a batch."""
+    writer = Written(NOTES).writer
+    with contextlib.suppress(PluginError):
+        writer.begin(0, 13)
+    with contextlib.suppress(PluginError):
+        writer.data(b"lost")
+    assert refused(PluginError, writer.finish) == "in NOTES[0]: the body of 13 octets is over the type's largest, 12"
+    run = run_of(LAMPS, RawRecord(LAMPS_CODE, 1, b"ab"), RawRecord(LAMPS_CODE, 1, b"cd"))
+    batches = run.batches()
+    twice = refused(StreamError, next, batches)
+    assert twice.startswith("at 0x0000000000000018 in LAMPS[1]: this instance stands in the image twice")
+    assert list(batches) == []
+    assert refused(StreamError, run.finish) == twice

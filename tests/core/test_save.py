@@ -252,7 +252,7 @@ def unfinished(state: Any, writer: RecordWriter, context: Context) -> None:
 
 def test_a_record_that_is_not_ended_is_refused() -> None:
     """Before the next type begins."""
-    with pytest.raises(PluginError, match=r"DIAL\[0\]: the save handler did not end the record"):
+    with pytest.raises(PluginError, match=r"DIAL\[0\]: plugin domctx:one: the save handler did not end the record"):
         saved(one_type(toy(toys.DIAL_CODE, save=unfinished)), {toys.DIAL: toys.Dial()})
 
 

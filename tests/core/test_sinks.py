@@ -65,8 +65,8 @@ def test_arrays_of_any_shape_are_taken(descriptor: int) -> None:
     assert contents(descriptor) == large.tobytes()
 
 
-def test_a_full_disk_is_told_once() -> None:
-    """Naming the file; nothing is tried a second time."""
+def test_a_full_disk_is_told() -> None:
+    """Naming the file; nothing is tried a second time, and who goes on is told again."""
     number = os.open("/dev/full", os.O_WRONLY)
     sink = FileSink(number, "image.dctx")
     sink.write(b"x")
@@ -74,8 +74,10 @@ def test_a_full_disk_is_told_once() -> None:
         sink.close()
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOSPC
-    sink.close()
     os.close(number)
+    sink.write(b"y")
+    with pytest.raises(DomainError, match="No space left on device"):
+        sink.close()
 
 
 def test_bytes_sink_gathers() -> None:

@@ -211,6 +211,67 @@ def test_handlers_that_fail(site: Site, changes: str) -> None:
     assert "Traceback" in site.run("--debug", "save", "empty.v10", "out.dctx", code=70)
 
 
+def test_a_plugin_that_ends_the_process(site: Site) -> None:
+    """A handler or hook that calls ``sys.exit`` is a bug of its distribution: no command ends as if all were well."""
+    ends = "lambda *arguments: sys.exit(0)"
+    site.add("acme-bad", f"import sys\n{failing(f'save={ends}')}")
+    told = site.run("save", "empty.v10", "out.dctx", code=70)
+    assert "plugin acme-bad:main: it ends the process: SystemExit: 0" in told
+    assert not (site.work / "out.dctx").exists()
+    ends = "import sys\nfrom domctx import hookimpl\n@hookimpl\ndef domctx_record_types():\n    sys.exit(0)\n"
+    other = Site(site.work)
+    other.add("acme-bad", ends)
+    assert other.plugins() == {"acme-bad:main": ("broken", "SystemExit: 0")}
+
+
+def test_a_handler_that_is_a_generator(site: Site) -> None:
+    """It would save nothing: the save fails, by the name of the distribution."""
+    site.add("acme-bad", failing("save=never") + "\ndef never(state, writer, context):\n    yield writer.write(b'')\n")
+    told = site.run("save", "empty.v10", "out.dctx", code=70)
+    assert "plugin acme-bad:main: acme_bad.never is no plain function" in told
+    assert not (site.work / "out.dctx").exists()
+
+
+def test_handlers_that_break_the_rules(site: Site) -> None:
+    """What the core refuses of a handler is told with its distribution, as what it raises is."""
+    site.add("acme-bad", failing("save=lambda state, writer, context: writer.write(b'', instance=1)"))
+    told = site.run("save", "empty.v10", "out.dctx", code=70)
+    assert "in acme/thing[1]: plugin acme-bad:main: the type has instance 0 only" in told
+    assert "this is a bug in acme-bad, report it there" in told
+
+
+DOMAIN = """
+from domctx import Machine, hookimpl
+from domctx.api import Format
+from domctx.states import CLOCK
+
+class Domain:
+    scheme, location, one_pass, machine = "acme", "it", False, Machine("", "")
+    def state(self, key):
+        return self if key == CLOCK else None
+    def owned_states(self):
+        return [CLOCK]
+    def pause(self):
+        pass
+    unpause = close = pause
+    @property
+    def tsc(self):
+        raise ValueError("no clock here")
+
+@hookimpl
+def domctx_formats():
+    return [Format(scheme="acme", summary="", open=lambda path, context: Domain())]
+"""
+
+
+def test_a_state_that_fails(site: Site) -> None:
+    """A state that fails in another's handler is a bug of the distribution whose state it is."""
+    site.add("acme-bad", DOMAIN)
+    told = site.run("save", "acme:it", "out.dctx", code=70)
+    assert "plugin acme-bad:main: ValueError: no clock here" in told
+    assert "this is a bug in acme-bad, report it there" in told
+
+
 READERS: dict[str, Callable[[Site], str]] = {
     "load=fail": lambda site: site.run("diff", "out.dctx", "out.dctx", code=70),
     "show=fail": lambda site: site.run("show", "out.dctx", "acme/thing", code=70),

@@ -78,7 +78,7 @@ def _write(
     session: Session, domain: Domain, format_: Format, write: Write, out: Reference, operation: Operation
 ) -> None:
     """Let a format pull the domain into a file, or into standard output."""
-    plugin = session.registry.formats[format_.scheme][1]
+    suspects = session.registry.suspects(format_)
     context = session.context(format_, operation)
     attached = session.registry.attach(domain)
     whole = cast("Domain", attached)
@@ -87,12 +87,12 @@ def _write(
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
             if out.is_stream:
                 sink = FileSink(session.stdout(), "standard output")
-                guard(lambda: write(whole, sink, context), [plugin])
+                guard(lambda: write(whole, sink, context), suspects)
                 sink.close()
             else:
                 with publish(out.location, force=operation.force) as file:
                     sink = FileSink(file.fileno(), out.location)
-                    guard(lambda: write(whole, sink, context), [plugin])
+                    guard(lambda: write(whole, sink, context), suspects)
                     sink.close()
         left = ", ".join(key.name for key in domain.owned_states() if key not in attached.asked)
         if left:

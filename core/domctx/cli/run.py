@@ -146,13 +146,10 @@ def _named(error: Exception) -> str:
 
 def _culprit(session: Session, error: Exception) -> str:
     """The plugin in whose package the error was raised, or domctx itself."""
-    trace = error.__traceback__
-    packages: list[str] = []
-    while trace is not None:
-        packages.append(str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
-        trace = trace.tb_next
-    owners = {plugin.package: plugin.name for plugin in session.plugins_in_use()}
-    return next((owners[package] for package in reversed(packages) if package in owners), "domctx")
+    from domctx.handlers import culprit
+
+    found = culprit(error, session.plugins_in_use())
+    return found.name if found is not None else "domctx"
 
 
 def _failed(session: Session, message: str, code: int) -> int:

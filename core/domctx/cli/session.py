@@ -138,7 +138,7 @@ class Session:
         from domctx.handlers import guard
 
         context = self.context(format_, operation)
-        return guard(lambda: opener(reference.location, context), [self.registry.formats[format_.scheme][1]])
+        return guard(lambda: opener(reference.location, context), self.registry.suspects(format_))
 
     def context(self, format_: Format, operation: Operation) -> OpenContext:
         """What a format is lent."""

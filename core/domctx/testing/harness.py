@@ -9,7 +9,7 @@ from domctx import options as option_values
 from domctx.api import Images, Machine, RecordType, StateKey
 from domctx.context import HandlerContext, Operation
 from domctx.errors import DomctxError
-from domctx.handlers import Handlers, Nest, guard
+from domctx.handlers import Handlers, guard, nest
 from domctx.load import call_load
 from domctx.manager import Manager, Plugin
 from domctx.records import Ledger, StreamRun
@@ -35,8 +35,8 @@ def bind(record_type: RecordType) -> BoundType:
     """A record type with the handlers that it declares, as a plugin of its own module."""
     module = getattr(record_type.save, "__module__", "")
     plugin = Plugin(f"contract:{record_type.name}", "contract", "0", module)
-    saving = Handlers(record_type, record_type.save, (), Nest(record_type.save))
-    loading = Handlers(record_type, record_type.load, (), Nest(record_type.load))
+    saving = Handlers(record_type, record_type.save, (), nest(record_type, record_type.save, ()))
+    loading = Handlers(record_type, record_type.load, (), nest(record_type, record_type.load, ()))
     return BoundType(record_type, plugin, saving, loading)
 
 
@@ -143,7 +143,7 @@ class Harness:
         try:
             run = StreamRun(reader, self.type, ledger, self.type.version)
             each(run)
-            run.finish()
+            guard(run.finish, self.bound.suspects)
         except DomctxError as error:
             raise error.at(offset=reader.record_offset, record=reader.name) from error.__cause__
 
