@@ -50,11 +50,8 @@ class Monitor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="domctx-qmp", daemon=True)
         self._client, self._listener = QMPClient("domctx"), EventListener()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._loop.close)
-            start(self._thread)
-            undo.pop_all()
         try:
+            start(self._thread)
             self._connect()
             self._confirm()
         except BaseException:
@@ -146,9 +143,10 @@ class Monitor:
         """End the connection and the thread; nothing is told of either."""
         if self._loop.is_closed():
             return
-        self._drop()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(GREETING)
+        if self._thread.ident is not None:  # None where it could not be started
+            self._drop()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(GREETING)
         if not self._thread.is_alive():
             self._loop.close()
 

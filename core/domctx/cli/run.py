@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import signal
 import sys
@@ -27,6 +28,8 @@ EXIT_INTERRUPTED: Final = 130
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a command in good order."""
+AGAIN: Final = 0.01
+"""Seconds after which a signal is raised again that came where Python drops what is raised: in a finalizer, say."""
 
 
 class Ended(BaseException):
@@ -167,10 +170,37 @@ def _ending_in_order() -> Iterator[None]:
     caught = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _end) for number in caught}
     try:
-        yield
+        with _raised_again():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _raised_again() -> Iterator[None]:
+    """What a signal raised and Python dropped is raised again a moment later, until it unwinds."""
+    told, alarm = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
+
+    def dropped(lost: sys.UnraisableHookArgs) -> None:
+        error = lost.exc_value
+        if not isinstance(error, (Ended, KeyboardInterrupt)):
+            told(lost)
+            return
+        signal.signal(signal.SIGALRM, functools.partial(_raise, error))
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    sys.unraisablehook = dropped
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        sys.unraisablehook = told
+
+
+def _raise(error: BaseException, number: int, frame: object) -> None:
+    raise error
 
 
 def _end(number: int, frame: object) -> None:

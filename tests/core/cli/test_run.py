@@ -21,7 +21,7 @@ from helpers import distributions
 from helpers.toy_commands import Commands, over_toys, redirect
 
 ODD = """
-import errno, os, signal, click
+import errno, os, signal, threading, click
 from domctx import Command, hookimpl
 from domctx.errors import RecordError
 
@@ -48,8 +48,18 @@ def odd(session, how):
     if how.isdigit():
         return int(how)
     session.on_exit(lambda: session.note("closed"))
-    os.kill(os.getpid(), getattr(signal, how))
+    if how.startswith("late "):
+        Late().how = how.removeprefix("late ")
+        threading.Event().wait(60)
+    elif how == "dropped":
+        Late().how = "NOTHING"
+    else:
+        os.kill(os.getpid(), getattr(signal, how))
     session.note("went on")
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), getattr(signal, self.how))
 """
 
 
@@ -181,6 +191,27 @@ def test_ended(odd: Commands, number: signal.Signals, capfdbinary: pytest.Captur
         run(["odd", number.name])
     assert ended.value.code == 128 + number
     assert capfdbinary.readouterr().err == b"domctx: closed\n"
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_in_a_finalizer(odd: Commands, number: signal.Signals) -> None:
+    """Python drops what is raised there: it ends the command all the same, and nothing else is changed."""
+    before = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
+    if number == signal.SIGINT:
+        assert odd.refused(130, "odd", "late SIGINT") == "\ndomctx: closed\ndomctx: interrupted\n"
+    else:
+        with pytest.raises(SystemExit) as ended:
+            run(["odd", f"late {number.name}"])
+        assert ended.value.code == 128 + number
+    assert (sys.unraisablehook, signal.getsignal(signal.SIGALRM)) == before
+
+
+def test_what_else_a_finalizer_raises(odd: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told as ever, and the command goes on."""
+    lost: list[sys.UnraisableHookArgs] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    assert odd("odd", "dropped").err == "domctx: went on\ndomctx: closed\n"
+    assert [found.exc_type for found in lost] == [AttributeError]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

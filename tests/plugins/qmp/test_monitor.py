@@ -25,6 +25,19 @@ def qemu() -> Iterator[RealQemu]:
         yield qemu.start()
 
 
+def test_an_interrupt_while_its_thread_starts(qemu: RealQemu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends the thread, and is what is told."""
+
+    def interrupted(thread: threading.Thread) -> None:
+        thread.start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Monitor(str(qemu.socket))
+    assert not [thread for thread in threading.enumerate() if thread.name == "domctx-qmp"]
+
+
 def test_commands_and_events(qemu: RealQemu) -> None:
     """Commands are answered, events kept until they are asked for, and QEMU's process is known."""
     with Monitor(str(qemu.socket)) as monitor:
