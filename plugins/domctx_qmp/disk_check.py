@@ -32,7 +32,7 @@ class CheckedDisks(StoredDisks):
         self._live, self._note, self._force, self._why = live, note, force, why
 
     def store(self, context: DisksContext) -> None:
-        """Raises DomainError, naming it, for a disk that changed since the save, unless that is forced."""
+        """Raises DomainError, naming it, for a disk that is not as it was at the save, unless that is forced."""
         super().store(context)
         monitor = self._live()
         try:
@@ -43,22 +43,31 @@ class CheckedDisks(StoredDisks):
             found = _counterpart(disk, live)
             if found is None:
                 self._note(f"disk {disk.name} of the image is none of those that QEMU writes to")
-                continue
-            changed = next(_changed(disk, found), None)
-            if changed is not None and not self._force:
-                raise _refused(monitor, disk, *changed)
-            if changed is not None:
-                self._note(f"disk {disk.name}: {changed[0].path} changed since the save, and is used all the same")
-            elif not any(_same(file.path, name) for file in disk.files[:1] for name in found.files):
-                self._note(
-                    f"disk {disk.name} is {found.files[0]}, and was {disk.files[0].path}: nothing tells whether it is"
-                    " as it was when the machine was saved"
-                )
-            elif disk.overlay is not None and _same(found.files[0], disk.files[0].path):
-                self._note(
-                    f"disk {disk.name}: the guest writes to {disk.files[0].path}; {disk.overlay.path} is based on that,"
-                    " and worth nothing from now on"
-                )
+            else:
+                self._compare(monitor.name, disk, found)
+
+    def _compare(self, name: str, disk: Disk, found: LiveDisk) -> None:
+        own, used = disk.files[0].path, found.files[0]
+        changed = next(_changed(disk, found), None)
+        based = any(_same(file.path, used) for file in disk.files[1:])
+        if changed is not None and not self._force:
+            raise _refused(name, disk, *changed)
+        if based and not self._force:
+            raise _too_low(name, disk, used)
+        if changed is not None:
+            self._note(f"disk {disk.name}: {changed[0].path} changed since the save, and is used all the same")
+        elif based:
+            self._note(f"disk {disk.name}: {used} lacks what {own} has over it, and is used all the same")
+        elif not any(_same(own, file) for file in found.files):
+            self._note(
+                f"disk {disk.name} is {used}, and was {own}: nothing tells whether it is as it was when the machine"
+                " was saved"
+            )
+        elif disk.overlay is not None and _same(used, own):
+            self._note(
+                f"disk {disk.name}: the guest writes to {own}; {disk.overlay.path} is based on that, and worth nothing"
+                " from now on"
+            )
 
 
 def _counterpart(disk: Disk, live: list[LiveDisk]) -> LiveDisk | None:
@@ -88,13 +97,24 @@ def _same(a: str, b: str) -> bool:
         return False
 
 
-def _refused(monitor: Monitor, disk: Disk, was: DiskFile, now: DiskFile) -> DomainError:
+def _refused(name: str, disk: Disk, was: DiskFile, now: DiskFile) -> DomainError:
     return DomainError(
         f"disk {disk.name} changed since the save: its {was.path} is not what the machine's state belongs to",
-        file=monitor.name,
+        file=name,
         expected=_stamp(was),
         got=_stamp(now),
         hint="load over a copy of that time; --force-disks loads all the same, and may ruin its file systems",
+    )
+
+
+def _too_low(name: str, disk: Disk, used: str) -> DomainError:
+    return DomainError(
+        f"disk {disk.name} lacks what the machine wrote: its file is only what the saved one is based on",
+        file=name,
+        expected=disk.files[0].path,
+        got=used,
+        hint="start QEMU over the saved one, and -incoming defer; --force-disks loads all the same, and may ruin its"
+        " file systems, and what is based on them",
     )
 
 

@@ -140,6 +140,29 @@ def test_an_overlay_takes_what_the_guest_writes_later(disk: Path, capsys: pytest
     )
 
 
+def test_what_the_disk_is_based_on(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lacks what the guest wrote since: it is refused, also where the image's command line names it, unless forced."""
+    image = disk.with_name("b.dctx")
+    with RealQemu(*machine(disk)) as qemu:
+        save(qemu.start(), disk.with_name("a.dctx"), "--disks", "overlay")
+        write(qemu, 0x77)
+        save(qemu, image, "--then", "quit")
+    (overlay,) = disk.parent.glob("d.*.qcow2")
+    before = told(str(disk))
+    capsys.readouterr()
+    assert run(["load", str(image), "--run", "--trust-command-line"]) == 6
+    said = capsys.readouterr().err
+    assert "disk virtio0 lacks what the machine wrote" in said
+    assert f"expected {overlay}, got {disk}\n" in said
+    assert told(str(disk)) == before
+    with waiting(*machine(disk)) as qemu:
+        assert load(image, qemu, "--force-disks") == 0
+    assert f"disk virtio0: {disk} lacks what {overlay} has over it, and is used all the same" in capsys.readouterr().err
+    with waiting(*machine(overlay)) as qemu:
+        assert load(image, qemu) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_disks_that_were_not_noted(disk: Path) -> None:
     """Nothing is compared."""
     image = saved(disk, "--disks", "none")
