@@ -10,6 +10,8 @@ from domctx.api import Format
 from domctx.disk import refused
 from domctx.errors import UnsupportedError, UsageError
 from domctx.files import open_spool
+from domctx.handlers import guard
+from domctx.manager import Plugin
 from domctx.registry import Registry
 from domctx.values import frozen
 from domctx.wire import START_BODY, TYPE_START, pack_header
@@ -75,9 +77,9 @@ def detect(path: str, registry: Registry) -> Format:
     if _is_socket(path):
         raise UsageError("is a socket", file=path, hint=f"write qmp:{path} if it is the monitor of a QEMU")
     head = head_of(path)
-    found = [format_ for format_, _ in registry.formats.values() if _matches(format_, head)]
+    found = [format_ for format_, plugin in registry.formats.values() if _matches(format_, head, plugin)]
     if len(found) > 1:
-        schemes = ", ".join(sorted(format_.scheme for format_ in found))
+        schemes = ", ".join(sorted(f"{each.scheme} (of {registry.formats[each.scheme][1].name})" for each in found))
         raise UnsupportedError("several formats claim the file", file=path, got=schemes, hint="give the scheme")
     if not found:
         raise UnsupportedError(
@@ -96,10 +98,11 @@ def _is_socket(path: str) -> bool:
         return False
 
 
-def _matches(format_: Format, head: bytes) -> bool:
+def _matches(format_: Format, head: bytes, plugin: Plugin) -> bool:
     if any(head[offset : offset + len(magic)] == magic for offset, magic in format_.magics):
         return True
-    return format_.probe is not None and format_.probe(head)
+    probe = format_.probe
+    return probe is not None and guard(lambda: probe(head), [plugin])
 
 
 def spool(descriptor: int) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import attrs
 
 from domctx.api import Command, Domain, Format, Images, Option, RecordType, StateKey, StateProvider, Target
+from domctx.declaration import problems
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, check_readable, collect, guard
 from domctx.manager import Manager, Plugin
@@ -22,6 +23,10 @@ DATA_HOOKS: Final[Mapping[str, type[Any]]] = {
 }
 
 
+Body = type[Any]
+"""The layout class of a record's body."""
+
+
 @frozen
 class BoundType:
     """A record type, the plugin that it comes from, and its handlers in both directions."""
@@ -32,6 +37,11 @@ class BoundType:
     loading: Handlers
     others: tuple[Plugin, ...] = ()
     """Every plugin in use: it may be that of the domain, or of another state, in which a handler fails."""
+
+    @property
+    def layout(self) -> Body | None:
+        """The layout class of the body. Raises PluginError where the type names one that there is not."""
+        return guard(lambda: _layout(self.type), self.suspects)
 
     @property
     def suspects(self) -> tuple[Plugin, ...]:
@@ -114,6 +124,9 @@ class Registry:
             yield from answer
 
     def _add(self, plugin: Plugin, item: Any) -> None:
+        for problem in problems(item):
+            name = next(getattr(item, name) for name in ("name", "scheme", "key") if hasattr(item, name))
+            raise PluginError(f"{type(item).__name__} {name}: {problem}")
         match item:
             case RecordType():
                 self._add_type(plugin, item)
@@ -165,6 +178,15 @@ class Registry:
 
 CORE: Final = Plugin("domctx:core", "domctx", "", "domctx")
 """How messages name the core where it claims something itself."""
+
+
+def _layout(record_type: RecordType) -> Body | None:
+    found = record_type.layout
+    if found is not None:
+        from domctx.schema.plan import layout_of
+
+        layout_of(found)
+    return found
 
 
 def _claim(table: dict[str, Any], name: str, value: Any, kind: str) -> None:

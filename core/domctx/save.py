@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from operator import index
 
 from domctx import __version__, directory, manifest as manifests, options
 from domctx.api import Domain, Images, Sink
@@ -237,7 +238,7 @@ def _bound(item: Planned, context: HandlerContext) -> Estimate:
     max_size = kind.max_size
     if max_size is None or item.bound.saving.nest.transforms:
         return Estimate(kind.name, 0, exact=False, groups=range(2), known=False)
-    size = guard(lambda: max_size(item.state, own), item.bound.suspects)
+    size = guard(lambda: index(max_size(item.state, own)), item.bound.suspects)
     return Estimate(kind.name, size, exact=False, groups=range(_groups(size).stop))
 
 
@@ -248,13 +249,13 @@ def estimate(item: Planned, context: HandlerContext, *, sample: bool = False) ->
     transformed = item.bound.saving.nest.transforms
     exact_size, max_size, estimate_size = kind.exact_size, kind.max_size, kind.estimate_size
     if exact_size is not None and not transformed:
-        size = guard(lambda: exact_size(item.state, own), suspects)
+        size = guard(lambda: index(exact_size(item.state, own)), suspects)
         return Estimate(kind.name, size, exact=True, groups=_groups(size))
     if max_size is not None and not transformed:
         sampled = None
         if sample and estimate_size is not None:
-            sampled = guard(lambda: estimate_size(item.state, own), suspects)
-        size = guard(lambda: max_size(item.state, own), suspects)
+            sampled = guard(lambda: index(estimate_size(item.state, own)), suspects)
+        size = guard(lambda: index(max_size(item.state, own)), suspects)
         return Estimate(kind.name, size, exact=False, sampled=sampled, groups=range(_groups(size).stop))
     sink, groups = CountingSink(), GroupDigests(hashing=False)
     write_type(StreamWriter(sink, groups), item, context)

@@ -227,7 +227,7 @@ def show_record(bound: BoundType, record: Record, context: HandlerContext) -> JS
     custom = bound.type.show
     if custom is not None:
         return guard(lambda: custom(record, context), bound.suspects)
-    if bound.type.layout is not None:
+    if bound.layout is not None:
         from domctx.schema import to_json
 
         return to_json(record.decode())

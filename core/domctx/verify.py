@@ -135,5 +135,8 @@ def verify_foreign(domain: Domain, format: Format, registry: Registry, operation
         raise
     except DomctxError as error:
         return Report(problems=(error.at(file=domain.location),), coverage=(), octets=sink.count)
-    coverage = tuple(format.coverage(domain)) if format.coverage else (Coverage("the whole file"),)
+    covered = format.coverage
+    if covered is None:
+        return Report(problems=(), coverage=(Coverage("the whole file"),), octets=sink.count)
+    coverage = guard(lambda: tuple(covered(domain)), registry.suspects(format))
     return Report(problems=(), coverage=coverage, octets=sink.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,41 @@ def test_handlers_that_break_the_rules(site: Site) -> None:
     told = site.run("save", "empty.v10", "out.dctx", code=70)
     assert "in acme/thing[1]: plugin acme-bad:main: the type has instance 0 only" in told
     assert "this is a bug in acme-bad, report it there" in told
+
+
+def test_layouts_that_there_are_not(site: Site) -> None:
+    """A layout that is missing, or none at all, is a bug of its distribution, whichever command needs it."""
+    for name, body in {"acme-bad": "'acme_bad:Body'", "beta-bad": "int"}.items():
+        other = Site(site.work)
+        other.add(name, failing(f"body={body}"))
+        other.run("save", "empty.v10", f"{name}.dctx")
+        for command in (("types", "--c"), ("types", "--table"), ("types", "--baseline", "b"), ("show", f"{name}.dctx")):
+            assert f"plugin {name}:main: " in other.run(*command, code=70)
+        shutil.rmtree(other.site)
+        shutil.rmtree(other.work)
+
+
+WRONG_FORMATS = {
+    "plugin acme-bad:main: acme: is neither Domain nor Target, but None": "open=lambda path, context: None",
+    "plugin acme-bad:main: ValueError: no": "probe=lambda head: fail()",
+    "several formats claim the file; got acme (of acme-bad:main), dctx (of domctx:core)": "probe=lambda head: True",
+}
+
+
+@pytest.mark.parametrize("told", WRONG_FORMATS)
+def test_formats_that_are_wrong(site: Site, told: str) -> None:
+    """What a format breaks is told with its distribution, as is whose formats claim one file."""
+    source = hook("formats", f"[Format(scheme='acme', summary='', {WRONG_FORMATS[told]})]")
+    site.add("acme-bad", f"{source}\ndef fail():\n    raise ValueError('no')\n")
+    file = "acme:it" if "open" in WRONG_FORMATS[told] else "empty.v10"
+    assert told in site.run("diff", file, file, code=5 if "several" in told else 70)
+
+
+def test_a_command_that_is_none(site: Site) -> None:
+    """A command that is no click command is a bug of its distribution."""
+    site.add("acme-bad", hook("commands", "[Command('acme', '', 'acme_bad:domctx_commands')]"))
+    told = site.run("acme", code=70)
+    assert "plugin acme-bad:main: acme_bad:domctx_commands is no click command, but a function" in told
 
 
 DOMAIN = """

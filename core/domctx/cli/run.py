@@ -49,13 +49,16 @@ class Group(click.Group):
         if cmd_name in COMMANDS:
             return _import(COMMANDS[cmd_name][0])
         session: Session = ctx.ensure_object(Session)
-        found = session.registry.commands.get(cmd_name)
-        if found is None:
+        entry = session.registry.commands.get(cmd_name)
+        if entry is None:
             return None
-        from domctx.handlers import guard
+        from domctx.handlers import failure, guard
 
-        command, plugin = found
-        return guard(lambda: _import(command.target), [plugin])
+        command, plugin = entry
+        found = guard(lambda: _import(command.target), [plugin])
+        if not isinstance(found, click.Command):
+            raise failure(plugin, f"{command.target} is no click command, but a {type(found).__name__}")
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -135,10 +135,14 @@ class Session:
         self, opener: Callable[[str, FormatContext], T], format_: Format, reference: Reference, operation: Operation
     ) -> T:
         """Call one of a format's functions; what it breaks is told with its plugin's name."""
-        from domctx.handlers import guard
+        from domctx.handlers import failure, guard
 
         context = self.context(format_, operation)
-        return guard(lambda: opener(reference.location, context), self.registry.suspects(format_))
+        suspects = self.registry.suspects(format_)
+        found = guard(lambda: opener(reference.location, context), suspects)
+        if not hasattr(found, "state"):
+            raise failure(suspects[0], f"{format_.scheme}: is neither Domain nor Target, but {found!r}")
+        return found
 
     def context(self, format_: Format, operation: Operation) -> OpenContext:
         """What a format is lent."""

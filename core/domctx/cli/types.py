@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -97,8 +97,9 @@ def _line(bound: BoundType) -> str:
 def _with_layout(chosen: Sequence[BoundType], *, named: bool) -> Iterator[tuple[RecordType, type[Any]]]:
     """Those that declare a body, with it. Raises UsageError where one that was asked for by name does not."""
     for bound in chosen:
-        if bound.type.layout is not None:
-            yield bound.type, bound.type.layout
+        body = bound.layout
+        if body is not None:
+            yield bound.type, body
         elif named:
             raise UsageError(f"{bound.type.name} declares no layout: its handlers do it all")
 
@@ -129,12 +130,17 @@ def _print_tables(session: Session, chosen: Sequence[BoundType], *, named: bool)
             session.echo(f"### {struct.__name__}\n\n{table(struct)}")
 
 
+def _with_their_layouts(chosen: Iterable[BoundType]) -> list[RecordType]:
+    """The record types, once their layouts are imported. Raises PluginError where one is missing."""
+    return [bound.type for bound, _ in [(bound, bound.layout) for bound in chosen]]
+
+
 def _write_baseline(session: Session, path: str, chosen: Sequence[BoundType], *, force: bool) -> None:
     """Write the baseline. Raises PluginError while a plugin is broken: its types would be missing."""
     from domctx.baseline import baseline
 
     session.registry.manager.refuse_broken()
-    text = json.dumps(baseline(bound.type for bound in chosen), indent=1)
+    text = json.dumps(baseline(_with_their_layouts(chosen)), indent=1)
     with publish(path, force=force) as file:
         file.write(f"{text}\n".encode())
 
@@ -146,7 +152,7 @@ def _check(session: Session, path: str, names: Sequence[str], as_json: bool) -> 
     session.registry.manager.refuse_broken()
     old = _read(path)
     try:
-        found = breaks(old, [bound.type for bound in session.registry.types.values()])
+        found = breaks(old, _with_their_layouts(session.registry.types.values()))
     except UsageError as error:
         raise error.at(file=path) from error.__cause__
     wanted = {name.lower() for name in names}

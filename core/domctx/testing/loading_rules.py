@@ -13,7 +13,7 @@ from domctx.testing.harness import MakeReader, plain_reader
 from domctx.testing.readers import ForgetfulReader
 from domctx.testing.streams import RawRecord, flipped, replaced, split, spread
 from domctx.testing.trial import Trial, compared
-from domctx.wire import padding
+from domctx.wire import OPTIONAL, padding
 
 TAILS: Final = (b"\0", b"\xff", bytes(4), bytes(8), bytes(4096))
 """What is put behind a body that must end where it ends."""
@@ -94,7 +94,8 @@ def padded(trial: Trial, state: Any) -> None:
 
 def garbage(trial: Trial, body: bytes) -> None:
     """Any octets as a body are refused, or go out as they came in."""
-    record = RawRecord(trial.harness.type.code, 0, body)
+    kind = trial.harness.type
+    record = RawRecord(kind.code | (OPTIONAL if kind.optional else 0), 0, body)
     trial.judge(record.octets(), f"{trial.name(record)} of random octets", may_be_good=True)
 
 

@@ -22,12 +22,17 @@ from helpers.toy_commands import Commands, over_toys, redirect
 
 ODD = """
 import errno, os, signal, threading, click
-from domctx import Command, hookimpl
+from domctx import Command, Format, hookimpl
 from domctx.errors import RecordError
 
 @hookimpl
 def domctx_commands():
-    return [Command("odd", "fail in many ways", "acme_odd:odd"), Command("lost", "is not there", "acme_lost:odd")]
+    targets = {"odd": "acme_odd:odd", "lost": "acme_lost:odd", "none": "acme_odd:domctx_commands"}
+    return [Command(name, "fail in many ways", target) for name, target in targets.items()]
+
+@hookimpl
+def domctx_formats():
+    return [Format(scheme="odd", summary="opens nothing", open=lambda path, context: None)]
 
 @click.command("odd")
 @click.argument("how")
@@ -95,7 +100,7 @@ def test_help_lists_every_command(odd: Commands) -> None:
     """The plugins' commands stand with the core's, in order, and none of them is imported for it."""
     lines = [line.split() for line in odd("--help").out.splitlines()]
     found = [line[0] for line in lines if line and line[0] in {*COMMANDS, "odd", "lost"}]
-    assert found == sorted({*COMMANDS, "odd", "lost"})
+    assert found == sorted({*COMMANDS, "odd", "lost", "none"})
     assert ["odd", "fail", "in", "many", "ways"] in lines
 
 
@@ -104,7 +109,7 @@ def test_commands_by_name(odd: Commands) -> None:
     session = Session()
     context = click.Context(domctx, obj=session)
     assert isinstance(domctx, click.Group)
-    assert domctx.list_commands(context) == sorted({*COMMANDS, "odd", "lost"})
+    assert domctx.list_commands(context) == sorted({*COMMANDS, "odd", "lost", "none"})
     assert {name: getattr(domctx.get_command(context, name), "name", None) for name in [*COMMANDS, "odd"]} == {
         name: name for name in [*COMMANDS, "odd"]
     }
@@ -175,6 +180,15 @@ def test_debug(odd: Commands) -> None:
     assert told.startswith("Traceback (most recent call last):")
     assert told.endswith("domctx: this is a bug in acme-odd:main: KeyError: 'no such key'\n")
     assert "Traceback" not in odd.refused(70, "odd", "bug")
+
+
+def test_what_is_given_is_looked_at(odd: Commands) -> None:
+    """A command that is no click command and a format that opens nothing are bugs of the plugin that has them."""
+    told = "domctx: plugin acme-odd:main: {}\n  this is a bug in acme-odd, report it there\n"
+    expected = told.format("acme_odd:domctx_commands is no click command, but a function")
+    assert odd.refused(70, "none") == expected
+    expected = told.format("odd: is neither Domain nor Target, but None")
+    assert odd.refused(70, "info", "odd:it") == expected
 
 
 def test_interrupted(odd: Commands) -> None:

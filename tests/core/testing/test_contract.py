@@ -216,3 +216,12 @@ def test_states_must_be_given() -> None:
 def test_record_size_of_the_counters() -> None:
     """The messages above count records of 32 octets: 16 of header, 13 of body, 3 of padding."""
     assert record_size(SIZE) == 32
+
+
+def test_garbage_of_an_optional_type() -> None:
+    """What is taken for a body of an optional type carries bit 31, as what is saved does."""
+    taken = changed(optional=True, load=bad.load_variable, save=bad.save_variable)
+    contract_of(taken).test_garbage()
+    assert_says(
+        broken("garbage", changed(optional=True, load=bad.fills_up)), "random octets loads to a state that saves"
+    )
