@@ -51,7 +51,12 @@ class DomctxError(Exception):
             text += f"; expected {self.expected}"
         if self.got is not None:
             text += f"; got {self.got}" if self.expected is None else f", got {self.got}"
-        return f"{text}\n  {self.hint}" if self.hint else text
+        return f"{_line(text)}\n  {_line(self.hint)}" if self.hint else _line(text)
+
+
+def _line(text: str) -> str:
+    """``text`` on one line: it may hold names that come from files."""
+    return text.replace("\n", "\\n")
 
 
 class UsageError(DomctxError):

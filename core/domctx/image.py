@@ -192,7 +192,7 @@ class Image:
 def open_image(path: str, *, allow_newer: bool = False) -> Image:
     """Open an image file. Raises DomctxError where it cannot be opened or is damaged."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise refused(error, path) from error
     return Image(RandomFile(descriptor, path), allow_newer=allow_newer)

@@ -70,11 +70,14 @@ def head_of(path: str) -> bytes:
 def detect(path: str, registry: Registry) -> Format:
     """The format of a file by its magic. Raises UnsupportedError where nobody knows it, or two claim it.
 
-    Folders and sockets have no magic: UsageError.
+    Folders, sockets and pipes have no magic that can be looked at: UsageError.
     """
     if os.path.isdir(path):
         raise UsageError("is a folder", file=path, hint=f"write sim:{path} if it is a simulated machine")
-    if _is_socket(path):
+    mode = _mode(path)
+    if stat.S_ISFIFO(mode):
+        raise UsageError("is a pipe", file=path, hint=f"a pipe is read as standard input: write {STREAM} for it")
+    if stat.S_ISSOCK(mode):
         raise UsageError("is a socket", file=path, hint=f"write qmp:{path} if it is the monitor of a QEMU")
     head = head_of(path)
     found = [format_ for format_, plugin in registry.formats.values() if _matches(format_, head, plugin)]
@@ -91,11 +94,12 @@ def detect(path: str, registry: Registry) -> Format:
     return found[0]
 
 
-def _is_socket(path: str) -> bool:
+def _mode(path: str) -> int:
+    """What kind of file it is; none where that cannot be told."""
     try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
+        return os.stat(path).st_mode
     except OSError:
-        return False
+        return 0
 
 
 def _matches(format_: Format, head: bytes, plugin: Plugin) -> bool:

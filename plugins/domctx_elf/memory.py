@@ -20,6 +20,10 @@ from domctx_memory.sources import in_batches
 PAGE_SHIFT: Final = 12
 PAGE: Final = 1 << PAGE_SHIFT
 MAX_BLOCKS: Final = 1 << 16
+SILENT: Final = 1 << 22
+"""Pages of memory that are not in the file, of a core of any size: 16 GiB."""
+SPARSE: Final = 1024
+"""A larger machine may have so many of them for each page in the file: some tools leave out what holds zeros."""
 
 
 @frozen(eq=False)
@@ -39,7 +43,8 @@ class Runs:
 def blocks_of(loads: NDArray[Any]) -> tuple[list[RamBlock], list[Runs]]:
     """A block for each stretch of guest-physical memory, ascending; what several segments hold counts once.
 
-    Raises UnsupportedError for a process's core, StreamError for too many stretches.
+    Raises UnsupportedError for a process's core, and for one of memory that is not in it; StreamError for too many
+    stretches.
     """
     if len(loads) > 1 and not loads["paddr"].any():
         hint = "a machine's core says where its memory stands (p_paddr)"
@@ -51,6 +56,7 @@ def blocks_of(loads: NDArray[Any]) -> tuple[list[RamBlock], list[Runs]]:
     cut = np.maximum(reached - starts, 0)
     kept = cut < sizes
     starts, sizes, places, filled = starts + cut, sizes - cut, places + cut, np.maximum(filled - cut, 0)
+    _check_silence(int(sizes[kept].sum()) >> PAGE_SHIFT, int(filled[kept].sum()) >> PAGE_SHIFT)
     firsts = np.flatnonzero(kept & (starts > reached) | kept & (np.arange(len(starts)) == 0))
     if len(firsts) > MAX_BLOCKS:
         raise StreamError("memory is in too many pieces", expected=f"at most {MAX_BLOCKS}", got=len(firsts))
@@ -62,6 +68,15 @@ def blocks_of(loads: NDArray[Any]) -> tuple[list[RamBlock], list[Runs]]:
         size = int(starts[chosen[-1]] + sizes[chosen[-1]] - base)
         blocks.append(RamBlock(f"ram@0x{base:x}", size, PAGE_SHIFT, (Placement(int(base), 0, size),)))
     return blocks, runs
+
+
+def _check_silence(pages: int, told: int) -> None:
+    if pages - told > max(SILENT, SPARSE * told):
+        raise UnsupportedError(
+            "next to nothing of its memory is in the file",
+            expected=f"0x{SPARSE:x} pages at most for each of the 0x{told:x} that are",
+            got=f"0x{pages:x}",
+        )
 
 
 class CoreMemory:

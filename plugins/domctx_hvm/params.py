@@ -11,13 +11,13 @@ from domctx_hvm.layout import MAX_PARAMS, Param, ParamsBody
 
 def body_of(params: Sequence[tuple[int, int]]) -> ParamsBody:
     """The record's body of the parameters. Raises RecordError for too many."""
-    _check_count(len(params))
+    check_count(len(params))
     return ParamsBody(count=len(params), params=b"".join(encode(Param(index, value)) for index, value in params))
 
 
 def params_of(body: ParamsBody) -> tuple[tuple[int, int], ...]:
     """The parameters in a record's body. Raises RecordError for too many, or not as many as the body says."""
-    _check_count(body.count)
+    check_count(body.count)
     size = size_of(Param)
     if len(body.params) != body.count * size:
         expected = f"0x{body.count * size:08x} octets"
@@ -28,7 +28,8 @@ def params_of(body: ParamsBody) -> tuple[tuple[int, int], ...]:
     return tuple((pair.index, pair.value) for pair in pairs)
 
 
-def _check_count(count: int) -> None:
+def check_count(count: int) -> None:
+    """Raise RecordError for more parameters than a record holds."""
     if count > MAX_PARAMS:
         limit = f"at most 0x{MAX_PARAMS:08x}"
         raise RecordError("there are too many HVM parameters", expected=limit, got=f"0x{count:08x}")

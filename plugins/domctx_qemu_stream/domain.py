@@ -169,7 +169,7 @@ class QemuDomain(FileDomain):
         for name in found.absent:
             self._note(
                 f"RAM block {name!r} was shared memory, and is not in the stream: its pages are absent; "
-                f"give its file with -O ram-file={name}=PATH"
+                f"give its file with -O ram-file={name!r}=PATH"
             )
         if found.ways:
             self._note(f"{self.location}: pages came {', '.join(found.ways)}; they are kept plain, each as it was last")
@@ -210,7 +210,7 @@ def _notes(elements: Elements, size: int) -> Iterator[str]:
     if lacking and elements.problem is None:
         yield f"the stream holds no {' and no '.join(lacking)}: it is not a whole machine"
     if elements.searched:
-        names = ", ".join(sorted(elements.searched)[:8])
+        names = ", ".join(map(repr, sorted(elements.searched)[:8]))
         yield f"nothing tells how long these sections are, their ends were searched: {names}"
 
 

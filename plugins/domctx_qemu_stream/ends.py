@@ -89,13 +89,18 @@ def by_header(file: StreamFile, offset: int, eof: int | None) -> int | None:
     That is ``eof``; where it is not known it is the file's last octet, if that is zero.
     """
     end = file.size - 1 if eof is None else eof
-    octets = file.read(offset, min(end + 1 - offset, MAX_SECTION))
-    place = octets.find(Element.SECTION_FULL)
-    while place >= 0:
-        if _is_header(octets[place : place + OVERLAP], 0):
-            return offset + place
-        place = octets.find(Element.SECTION_FULL, place + 1)
-    return end if offset + len(octets) == end + 1 and octets[-1] == Element.EOF else None
+    stop = min(end + 1, offset + MAX_SECTION)
+    start, piece = offset, FIRST_PIECE
+    while start < stop:
+        octets = file.read(start, min(piece + OVERLAP, stop - start))
+        place = octets.find(Element.SECTION_FULL, 0, piece)
+        while place >= 0:
+            if _is_header(octets[place : place + OVERLAP], 0):
+                return start + place
+            place = octets.find(Element.SECTION_FULL, place + 1, piece)
+        start, piece = start + piece, min(2 * piece, PIECE)
+    ends = offset <= end < stop and file.read(end, 1) == bytes((Element.EOF,))
+    return end if ends else None
 
 
 def of_block(file: StreamFile, offset: int) -> int:

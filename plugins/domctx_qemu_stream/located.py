@@ -11,7 +11,7 @@ from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageKind
 from domctx.values import frozen
 from domctx_qemu_stream.beside import Beside, is_ignored as is_ignored
-from domctx_qemu_stream.blocks import MappedPages, WireBlock
+from domctx_qemu_stream.blocks import MappedPages
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.layout import PAGE_SIZE
 from domctx_qemu_stream.memory import Rows
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_UNTOLD: Final = 1 << 28
-"""Pages of a block that a stream may be silent about, and they are zero or absent: 1 TiB."""
+"""Pages of all blocks that a stream may be silent about, and they are zero or absent: 1 TiB."""
+SILENT: Final = 1 << 22
+"""Pages that are zero since nothing tells of them, of a stream of any size: 16 GiB."""
+SPARSE: Final = 1024
+"""A larger machine may have so many of them for each page that is told of: memory that is not plugged in is not."""
 BITMAP: Final = 1 << 20
 """Octets of a bitmap that are looked at at once."""
 
@@ -64,9 +68,9 @@ def locate(ram: RamSection, file: StreamFile, beside: Beside, ignored: bool) -> 
             settled = _run(0, block.pages, 0, number)
         elif ignored and not len(settled.firsts):
             kind = PageKind.ABSENT
-        _check_told(ram, block, settled)
         runs.append(settled)
         missing.append(kind)
+    _check_told(ram, runs, missing)
     if not beside.channels:
         _check_channels(ram, runs, missing)
     absent = [block.name for block, kind in zip(ram.blocks, missing, strict=True) if kind is PageKind.ABSENT]
@@ -87,13 +91,18 @@ def _ways(ram: RamSection, runs: Sequence[Settled], beside: Beside) -> Iterator[
         yield "at fixed places (mapped-ram)"
 
 
-def _check_told(ram: RamSection, block: WireBlock, settled: Settled) -> None:
+def _check_told(ram: RamSection, runs: Sequence[Settled], missing: Sequence[PageKind]) -> None:
     """QEMU tells of every page: a size that next to nothing is told of was made up."""
-    untold = block.pages - settled.told
-    if untold > MAX_UNTOLD and block.mapped is None:
-        expected, got = f"at most 0x{MAX_UNTOLD:x}", f"0x{untold:x}"
-        message = f"the stream does not tell of most pages of RAM block {block.name!r}"
-        raise StreamError(message, offset=ram.offset, expected=expected, got=got)
+    untold = dict.fromkeys(PageKind, 0)
+    for block, settled, kind in zip(ram.blocks, runs, missing, strict=True):
+        untold[kind] += block.pages - settled.told if block.mapped is None else 0
+    told = sum(settled.told for settled in runs)
+    most = min(max(SILENT, SPARSE * told), MAX_UNTOLD)
+    if untold[PageKind.ZERO] > most or sum(untold.values()) > MAX_UNTOLD:
+        expected, got = f"at most 0x{most:x} for 0x{told:x} that it tells of", f"0x{sum(untold.values()):x}"
+        raise StreamError(
+            "the stream does not tell of most of its pages", offset=ram.offset, expected=expected, got=got
+        )
 
 
 def _check_channels(ram: RamSection, runs: Sequence[Settled], missing: Sequence[PageKind]) -> None:

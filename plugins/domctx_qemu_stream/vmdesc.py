@@ -20,6 +20,8 @@ TAILS: Final = (256 << 10, 4 << 20, MAX_VMDESC + HEAD)
 """How much of the file's end is looked at, more each time."""
 MAX_DEPTH: Final = 64
 """How deep the text may nest."""
+TRIES: Final = 2
+"""How often as many octets as are looked at are taken for a description that is none: each is parsed."""
 
 
 @frozen(eq=False)
@@ -43,12 +45,23 @@ def find(file: StreamFile) -> VmDescription | None:
     for tail in TAILS:
         start = file.size - min(tail, room)
         octets = file.read(start, min(tail, room))
-        for place in _places(octets):
-            found = _parse(start + place, octets[place + HEAD : place + HEAD + _length(octets, place)])
-            if found is not None:
-                return found
-        if tail >= room:
-            break
+        found = _find(octets, start)
+        if found is not None or tail >= room:
+            return found
+    return None
+
+
+def _find(octets: bytes, start: int) -> VmDescription | None:
+    """The last description in ``octets``, which stand at ``start``; what is none may cost no more than ``TRIES``."""
+    left = TRIES * len(octets)
+    for place in _places(octets):
+        text = octets[place + HEAD : place + HEAD + _length(octets, place)]
+        left -= len(text)
+        if left < 0:
+            return None
+        found = _parse(start + place, text)
+        if found is not None:
+            return found
     return None
 
 
@@ -101,11 +114,13 @@ def _parse(offset: int, text: bytes) -> VmDescription | None:
 
 
 def _depth(text: bytes) -> int:
-    """How deep brackets nest, at most; those in strings count as well."""
+    """How deep brackets nest, at most, as far as that is not too deep; those in strings count as well."""
     depth = deepest = 0
     for octet in text.translate(None, delete=bytes(set(range(256)) - set(b"{}[]"))):
         depth += 1 if octet in b"{[" else -1
         deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH:
+            break
     return deepest
 
 

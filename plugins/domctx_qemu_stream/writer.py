@@ -44,12 +44,13 @@ def compose(source: Domain, sink: Sink, context: FormatContext) -> None:
     for note in composer.notes:
         context.note(note)
     if shared:
-        names = ", ".join(sorted(shared))
+        names = ", ".join(map(repr, sorted(shared)))
         context.note(
             f"{names}: not in the stream; QEMU must have these pages in shared memory, and x-ignore-shared set"
         )
     if own:
-        context.note(f"{', '.join(sorted(own))}: not in the stream; QEMU makes what is not mapped when it starts")
+        names = ", ".join(map(repr, sorted(own)))
+        context.note(f"{names}: not in the stream; QEMU makes what is not mapped when it starts")
     _early(source, composer)
     if memory is not None:
         _pages(memory, composer, context, own)

@@ -30,7 +30,7 @@ from domctx_gdt import StoredGdt
 from domctx_hvm import HVM_CONTEXT as HVM_CONTEXT_KEY, HVM_PARAMS as HVM_PARAMS_KEY, StoredHvmContext, StoredHvmParams
 from domctx_hvm.image import split as split_hvm
 from domctx_hvm.layout import MAX_IMAGE, ParamsBody
-from domctx_hvm.params import params_of
+from domctx_hvm.params import check_count, params_of
 from domctx_page_tables import StoredPageTables
 from domctx_page_tables.bounds import check_context
 from domctx_shared_info import StoredSharedInfo
@@ -155,6 +155,7 @@ class Content:
         """Parameters may come in several records; they are set one after the other."""
         state = self._store(HVM_PARAMS_KEY, StoredHvmParams)
         known = state.params or ()
+        check_count(len(known) + len(params))
         self.params[element] = (len(known), len(params))
         state.store((*known, *params))
 

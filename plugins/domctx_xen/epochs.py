@@ -5,6 +5,7 @@ Whatever a later stretch tells again replaces what an earlier one told; a stretc
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from domctx.errors import StreamError, UnsupportedError
@@ -63,7 +64,7 @@ class Epochs:
 
     def find(self, type: int) -> Element | None:
         """The first record of libxc of that type; None where none came yet."""
-        known = (*self.before.values(), *self.behind.values(), *(element for element, _ in self._now))
+        known = itertools.chain(self.before.values(), self.behind.values(), (element for element, _ in self._now))
         return next((each for each in known if not each.libxl and each.type == type), None)
 
     def end(self) -> None:

@@ -43,13 +43,17 @@ class P2m:
     def __init__(self, file: StreamFile) -> None:
         self.last = -1
         self._file = file
-        self._frames: NDArray[np.uint64] = np.empty(0, np.uint64)
-        self._kept = (self.last, self._frames)
+        self._parts: list[tuple[int, NDArray[np.uint64]]] = []
+        self._kept = (self.last, 0)
 
     @property
     def frames(self) -> NDArray[np.uint64]:
         """The PFN of each frame of the P2M, ``NOWHERE`` where none was told."""
-        return self._frames
+        count = max((first + len(part) for first, part in self._parts), default=0)
+        found = np.full(count, NOWHERE, np.uint64)
+        for first, part in self._parts:
+            found[first : first + len(part)] = part
+        return found
 
     def take(self, element: Element, info: Element) -> None:
         """Take a record. Raises StreamError for one that contradicts itself."""
@@ -67,20 +71,18 @@ class P2m:
         first, last = head.start_pfn // entries, head.end_pfn // entries
         if element.length != HEAD + 8 * (last - first + 1):
             raise _wrong_length(element, HEAD + 8 * (last - first + 1))
-        found = np.full(max(last + 1, len(self._frames)), NOWHERE, np.uint64)
-        found[: len(self._frames)] = self._frames
         octets = self._file.take(element.body + HEAD, element.length - HEAD, element.name)
-        found[first : last + 1] = np.frombuffer(octets, "<u8")
-        self._frames = found
+        self._parts.append((first, np.frombuffer(octets, "<u8")))
         self.last = max(self.last, head.end_pfn)
 
     def keep(self) -> None:
         """What was taken so far counts."""
-        self._kept = (self.last, self._frames)
+        self._kept = (self.last, len(self._parts))
 
     def drop(self) -> None:
         """What was taken since ``keep`` does not count."""
-        self.last, self._frames = self._kept
+        self.last, count = self._kept
+        del self._parts[count:]
 
 
 def _wrong_length(element: Element, expected: int) -> StreamError:

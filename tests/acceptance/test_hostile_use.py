@@ -193,6 +193,18 @@ def test_standard_input_is_called_so(command: list[str], tmp_path: Path) -> None
     assert "/proc" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(("scheme", "code"), [("", 2), ("dctx:", 6)])
+@pytest.mark.parametrize("command", ["info", "show", "convert"])
+def test_a_pipe_that_nobody_writes_to_is_refused(command: str, scheme: str, code: int, tmp_path: Path) -> None:
+    """A named pipe is no file: it is told how a pipe is read, and nobody waits for a writer."""
+    os.mkfifo(tmp_path / "pipe")
+    arguments = [f"{scheme}{tmp_path / 'pipe'}", *[str(tmp_path / "out.dctx")] * (command == "convert")]
+    ended = process(command, *arguments, timeout=60)
+    assert ended.returncode == code
+    assert "a pipe is read as standard input: write - for it" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_file_of_another_kind_does_not_begin_with_start(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A file that is no image is told so, not that its first record is too long."""
     (tmp_path / "x").write_bytes(b"\x1f\x8b\x08\0" * 99)

@@ -37,6 +37,12 @@ def test_parts_that_are_not_known_are_left_out(details: dict[str, object], text:
     assert str(DomctxError("wrong", **details)) == text  # type: ignore[arg-type]  # a mapping of the parameters
 
 
+def test_a_name_begins_no_line() -> None:
+    """Each part stays on its line, whatever names stand in it."""
+    error = UsageError("no 'a\nb'", file="c\nd", got="e\nf", hint="there is g\nh")
+    assert str(error) == "c\\nd: no 'a\\nb'; got e\\nf\n  there is g\\nh"
+
+
 def test_at_fills_in_only_what_is_not_known() -> None:
     """The innermost place wins; the error itself is given back."""
     error = RecordError("wrong", offset=8)

@@ -136,6 +136,9 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
         open_image(f"/proc/self/fd/{reading}")
     os.close(reading)
     os.close(writing)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DomainError, match="Illegal seek"):
+        open_image(str(tmp_path / "pipe"))  # and waits for nobody
 
 
 def test_digests_are_checked_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_what_two_claim_is_refused(tmp_path: Path) -> None:
         detect(put(tmp_path, SMALLEST), registry)
 
 
-def test_folders_sockets_and_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_sockets_pipes_and_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are told as what they are."""
     with pytest.raises(UsageError, match=f"{tmp_path}: is a folder\n  write sim:{tmp_path} if it is"):
         detect(str(tmp_path), TOYS)
@@ -106,6 +106,9 @@ def test_folders_sockets_and_missing_files(tmp_path: Path, monkeypatch: pytest.M
         detect("vm.sock", TOYS)
     with pytest.raises(DomainError, match="missing: No such file or directory"):
         detect(str(tmp_path / "missing"), TOYS)
+    os.mkfifo("pipe")
+    with pytest.raises(UsageError, match="pipe: is a pipe\n  a pipe is read as standard input: write - for it"):
+        detect("pipe", TOYS)
 
 
 def test_only_the_head_is_read(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -40,11 +42,11 @@ def command(session: Session, file: str, given: tuple[str, ...], allow_newer: bo
 
 
 def _is_image(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:  # the ordinary road opens it again, and says why it cannot
-        return False
+    with contextlib.suppress(OSError):  # the ordinary road opens it again, and says why it cannot
+        if os.path.isfile(path):  # who opens a pipe waits for one that writes
+            with open(path, "rb") as file:
+                return file.read(len(MAGIC)) == MAGIC
+    return False
 
 
 def _describe_file(path: str, *, allow_newer: bool) -> dict[str, Any]:

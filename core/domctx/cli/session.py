@@ -195,7 +195,7 @@ class Session:
         return sys.stdout.fileno()
 
     def echo(self, text: str) -> None:
-        """Print a line of the command's output. Raises DomainError where it cannot be written."""
+        """Print a line of the command's output; in ``text`` no other begins. Raises DomainError where it cannot."""
         self._say(printable(text))
 
     def note(self, text: str) -> None:

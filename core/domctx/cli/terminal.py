@@ -12,18 +12,18 @@ import click
 
 
 def printable(text: str) -> str:
-    """``text`` as it may go to a terminal: names come from files, and may hold what a terminal obeys."""
+    """A line as it may go to a terminal: names come from files, and may hold what a terminal obeys, or more lines."""
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def complain(text: str) -> None:
     """Tell the user something on standard error; where nobody reads that, nothing is told."""
     try:
-        click.echo(printable(text), err=True)
+        click.echo("\n".join(map(printable, text.split("\n"))), err=True)
     except OSError:
         silence(sys.stderr)
 

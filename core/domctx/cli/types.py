@@ -114,9 +114,10 @@ def _print_c(session: Session, chosen: Sequence[BoundType], *, named: bool) -> N
         bodies.setdefault(re.sub(r"\W", "_", namespace), []).append(body)
     for namespace, classes in bodies.items():
         try:
-            session.echo(c_header(classes, prefix=namespace))
+            text = c_header(classes, prefix=namespace)
         except TypeError as error:
             raise UsageError(str(error), hint="print the types one by one: domctx types NAME --c") from error
+        _print_lines(session, text)
 
 
 def _print_tables(session: Session, chosen: Sequence[BoundType], *, named: bool) -> None:
@@ -124,10 +125,16 @@ def _print_tables(session: Session, chosen: Sequence[BoundType], *, named: bool)
     from domctx.schema import nested_layouts, table
 
     for kind, body in _with_layout(chosen, named=named):
-        session.echo(f"## {kind.name} (0x{kind.code:08x}, version {kind.version})\n\n{kind.summary}\n\n{table(body)}")
+        head = f"## {kind.name} (0x{kind.code:08x}, version {kind.version})\n\n{kind.summary}"
+        _print_lines(session, f"{head}\n\n{table(body)}")
         *structs, _ = nested_layouts([body])
         for struct in structs:
-            session.echo(f"### {struct.__name__}\n\n{table(struct)}")
+            _print_lines(session, f"### {struct.__name__}\n\n{table(struct)}")
+
+
+def _print_lines(session: Session, text: str) -> None:
+    for line in text.split("\n"):
+        session.echo(line)
 
 
 def _with_their_layouts(chosen: Iterable[BoundType]) -> list[RecordType]:

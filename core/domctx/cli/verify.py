@@ -84,7 +84,10 @@ def _print(session: Session, report: dict[str, Any]) -> None:
     if report["good"]:
         session.echo(f"{report['file']}: good")
     for problem in report["problems"]:
-        session.echo(f"{report['file']}: falls short: {problem['message']}")
+        message, *hints = problem["message"].split("\n")
+        session.echo(f"{report['file']}: falls short: {message}")
+        for hint in hints:
+            session.echo(hint)
     for item in report["coverage"]:
         if item["check"] is None:
             session.echo(f"{report['file']}: not covered by a check: {item['part']}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from domctx.cli.session import Session
 from domctx.cli.terminal import complain, printable, silence
 
 
@@ -22,9 +23,18 @@ class Unread(io.StringIO):
 
 
 def test_printable() -> None:
-    """What a terminal obeys is written as an escape; lines, tabs and letters of any script stay."""
+    """What a terminal obeys, and what would begin another line, is an escape; tabs and letters of any script stay."""
     assert printable("pläin") == "pläin"
-    assert printable("a\x1b[31mb\n\tc\x07é") == "a\\x1b[31mb\n\tc\\x07é"
+    assert printable("a\x1b[31mb\n\tc\x07é") == "a\\x1b[31mb\\n\tc\\x07é"
+
+
+def test_a_name_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed as one line stays one; what is complained of keeps its own lines."""
+    session = Session()
+    session.echo("name: a\nfile: good")
+    complain("one\n  two\x1b")
+    session.close()
+    assert capsys.readouterr() == ("name: a\\nfile: good\n", "one\n  two\\x1b\n")
 
 
 def test_what_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:

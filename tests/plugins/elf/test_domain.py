@@ -183,6 +183,8 @@ GOOD = composed([(NOTE, 0, 0, note(b"X", 1, b"y")), (LOAD, 0, 0, bytes(4096))])
         (GOOD[:-1], StreamError, "ends before its segments do"),
         (composed([(LOAD, 0, 1 << 52, b"x")]), StreamError, "program header 0: paddr is out of range"),
         (composed([(LOAD, 0, 0, b"x", 1 << 60)]), StreamError, "memsz is out of range"),
+        (composed([(LOAD, 0, 0, bytes(4096), 1 << 51)]), UnsupportedError, "next to nothing of its memory is in the"),
+        (composed([(LOAD, 0, place << 33, b"x", 1 << 33) for place in range(3)]), UnsupportedError, "next to nothing"),
         (composed([(LOAD, 0, 0, b"xy", 1)]), StreamError, "more octets in the file than in memory"),
         (composed([(LOAD, 0, 0, b"x"), (LOAD, 9, 0, b"y")]), UnsupportedError, "is the core of a process"),
     ],
@@ -195,6 +197,14 @@ def test_what_is_no_core_of_a_machine_is_refused(
         opened(tmp_path, octets)
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "core"))
+
+
+def test_some_of_the_memory_may_be_left_out(tmp_path: Path) -> None:
+    """16 GiB of any machine, and more where more is in the file."""
+    octets = composed([(LOAD, 0, 0, bytes(4096), 1 << 34), (LOAD, 0, 1 << 40, bytes(16 << 20), 16 << 20)])
+    domain = opened(tmp_path, octets)
+    assert sum(block.size for block in domain.machine.blocks) == (1 << 34) + (16 << 20)
+    domain.close()
 
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from domctx.errors import StreamError, UnsupportedError
+from domctx.files import StreamFile
 from domctx.states import MEMORY
 from domctx_qemu_stream import blocks, runs, sections, vmdesc
 from domctx_qemu_stream.runs import Place, Runs
@@ -83,8 +84,91 @@ def test_a_size_that_nothing_is_told_of(tmp_path: Path) -> None:
     """A block of terabytes of which the stream tells a page is refused before anybody walks it."""
     octets = qs.stream(qs.configuration(), qs.ram({"pc.ram": 1 << 45}, qs.data(0, qs.pages(1), "pc.ram")), qs.ending())
     domain = opened(qs.written(tmp_path, octets))
-    with pytest.raises(StreamError, match="does not tell of most pages"):
+    with pytest.raises(StreamError, match="does not tell of most of its pages"):
         domain.state(MEMORY)
+
+
+def silent(*capabilities: str, **sizes: int) -> bytes:
+    """A stream that tells of one page, of blocks of these sizes beside it."""
+    config = qs.configuration("pc", *[qs.capabilities(*capabilities)] * bool(capabilities))
+    blocks_ = {"ram": PAGE, **sizes}
+    listed = qs.block_list(blocks_, qs.u64(0) if capabilities else b"")
+    words = listed + qs.data(0, qs.pages(1), "ram") + qs.EOF_WORD
+    return qs.stream(config, qs.section(1, 2, words, "ram", 0, 4), qs.section(3, 2, qs.EOF_WORD), qs.ending())
+
+
+@pytest.mark.parametrize(
+    "octets", [silent(a=1 << 33, b=1 << 34), silent("x-ignore-shared", a=1 << 39, b=1 << 39, c=PAGE)]
+)
+def test_blocks_that_nothing_is_told_of(octets: bytes, tmp_path: Path) -> None:
+    """Blocks each of which is believable are not, all together; nor is shared memory without end."""
+    domain = opened(qs.written(tmp_path, octets))
+    with pytest.raises(StreamError, match="does not tell of most of its pages"):
+        domain.state(MEMORY)
+    domain.close()
+
+
+@pytest.mark.parametrize("octets", [silent(a=1 << 33, b=1 << 33), silent("x-ignore-shared", a=1 << 40)])
+def test_some_silence_is_believed(octets: bytes, tmp_path: Path) -> None:
+    """Memory that is not plugged in, and shared memory, are not in a stream."""
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.state(MEMORY) is not None
+    domain.close()
+
+
+def test_what_is_no_description_is_parsed_a_few_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beginnings of descriptions without end cost no more than a few times the octets that there are."""
+    parsed: list[int] = []
+    parse = vmdesc._parse
+
+    def counted(offset: int, text: bytes) -> vmdesc.VmDescription | None:
+        parsed.append(len(text))
+        return parse(offset, text)
+
+    monkeypatch.setattr(vmdesc, "_parse", counted)
+    head = qs.stream(qs.configuration(), qs.ram({"a": PAGE}))
+    tail = b"".join(b"\0\6" + qs.u32(7 * left - 6) + b"{" for left in range(2000, 0, -1))
+    assert "no JSON object" in problem_of(qs.written(tmp_path, head + tail))
+    assert sum(parsed) <= (vmdesc.TRIES + 1) * len(head + tail)
+
+
+def test_short_sections_without_footers_are_read_a_few_times_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks for the end of a section does not read all that follows it."""
+    read: list[int] = []
+    whole = StreamFile.read
+
+    def counted(file: StreamFile, offset: int, size: int) -> bytes:
+        read.append(size)
+        return whole(file, offset, size)
+
+    monkeypatch.setattr(StreamFile, "read", counted)
+    sections_ = b"".join(qs.section(4, 10 + number, b"", "zz", footer=False) for number in range(1000))
+    octets = qs.stream(qs.configuration(), qs.ram({"a": PAGE}, footer=False), sections_, qs.ending())
+    domain = opened(qs.written(tmp_path, octets))
+    assert len(domain.sections) == 1000
+    domain.close()
+    assert sum(read) < 200 * len(octets)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_stream_without_footers_that_is_cut_behind_a_header(version: int, tmp_path: Path) -> None:
+    """Nothing tells where a section ends of which there is nothing."""
+    ram = qs.ram({"a": PAGE}, footer=False)
+    octets = qs.stream(qs.configuration(), ram, qs.section(4, 9, b"", "zz", version=version, footer=False))
+    assert "nothing tells where section 'zz' ends" in problem_of(qs.written(tmp_path, octets))
+
+
+def test_the_next_header_may_stand_far_away(tmp_path: Path) -> None:
+    """A section without footer ends where another begins, wherever the pieces end that are searched."""
+    ram = qs.ram({"a": PAGE}, footer=False)
+    for size in (*range(500, 530), *range(1000, 1040, 3), 1 << 20):
+        first = qs.section(4, 5, b"\4" * size, "zz", footer=False)
+        second = qs.section(4, 6, b"\4" * 9, "yy", footer=False)
+        domain = opened(qs.written(tmp_path, qs.stream(qs.configuration(), ram, first, second, b"\0")))
+        assert [len(section.octets) for section in domain.sections] == [size, 9]
+        domain.close()
 
 
 DESCRIPTIONS = {

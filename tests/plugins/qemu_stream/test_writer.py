@@ -67,7 +67,7 @@ def test_shared_memory_is_left_out_or_comes_from_its_file(tmp_path: Path) -> Non
     assert rewritten(octets, tmp_path) == octets
     context, sink, path = context_of("qemu"), BytesSink(), qs.written(tmp_path, octets)
     write(opened(path), sink, context)
-    assert context._operation.notes[0].startswith("m0: not in the stream")
+    assert context._operation.notes[0].startswith("'m0': not in the stream")
     file = qs.written(tmp_path, qs.pages(5), "m0")
     plain = qs.block_list({"m0": PAGE, "pc.bios": PAGE})
     whole = composed(qs.configuration(), plain, qs.data(0, qs.pages(5), "m0") + bios)
@@ -114,7 +114,7 @@ def test_blocks_that_no_guest_sees_may_be_absent(tmp_path: Path) -> None:
     context, sink = context_of("qemu"), BytesSink()
     write(Held.of(domain, {MEMORY: lacking("pc.rom")}), sink, context)
     assert sink.octets == qs.modern().replace(qs.data(0, qs.pages(3), "pc.rom") + qs.fill(1), b"")
-    assert context._operation.notes == ["pc.rom: not in the stream; QEMU makes what is not mapped when it starts"]
+    assert context._operation.notes == ["'pc.rom': not in the stream; QEMU makes what is not mapped when it starts"]
     with pytest.raises(DomainError, match=r"RAM block 'pc\.ram' is absent"):
         octets_of(Held.of(domain, {MEMORY: lacking("pc.ram")}))
 

@@ -79,6 +79,17 @@ def test_an_hvm_guest(tmp_path: Path) -> None:
     assert domain.state(PAGE_TABLES) is None
 
 
+def test_parameters_of_many_records_are_as_few_as_those_of_one(tmp_path: Path) -> None:
+    """Records of parameters come as often as they like, as long as one record can hold what they tell."""
+    *start, _, end = xs.hvm()
+    params = [xs.hvm_params([(number, number)]) for number in range(1025)]
+    found = domain_of(tmp_path, *start, *params[:-1], end).state(HVM_PARAMS)
+    assert found is not None
+    assert len(found.params or ()) == 1024
+    with pytest.raises(RecordError, match="too many HVM parameters"):
+        domain_of(tmp_path, *start, *params, end).state(HVM_PARAMS)
+
+
 def test_records_that_tell_nothing_are_kept_as_they_stand(tmp_path: Path) -> None:
     """Old senders wrote records of vCPUs and parameters without content: no state comes of them."""
     hollow = [record(kind, bytes(8)) for kind in (4, 5, 6, 12)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_frames_of_several_records_are_put_together(tmp_path: Path) -> None:
     )
     assert walk.p2m.frames.tolist() == [3, NOWHERE, 5, 6]
     assert walk.p2m.last == 2047
+
+
+def test_many_records_of_a_large_p2m_take_little_memory(tmp_path: Path) -> None:
+    """A record costs what it holds, wherever its pages are."""
+    records = [xs.p2m_frames(first=0xFFFF_FFFF, last=0xFFFF_FFFF, frames=[number]) for number in range(50)]
+    tracemalloc.start()
+    walk = walked(tmp_path, xs.pv_info(), *records)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert walk.p2m.last == 0xFFFF_FFFF
+    assert walk.p2m.frames[-2:].tolist() == [NOWHERE, 49]
 
 
 @pytest.mark.parametrize(("width", "frames"), [(8, 2), (4, 1)])
