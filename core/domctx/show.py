@@ -139,7 +139,7 @@ class _Shower:
 
     def write(self, data: Buffer) -> None:
         """Take the next octets of the stream."""
-        self._octets += data
+        self._octets += memoryview(data)
         done = 0
         while len(self._octets) - done >= HEADER.size:
             end = done + record_size(unpack_header(self._octets[done : done + HEADER.size]).length)

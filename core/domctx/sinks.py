@@ -39,7 +39,7 @@ class FileSink:
     def write(self, data: Buffer) -> None:
         """Take all of ``data``. Raises DomainError where the disk refuses."""
         if memoryview(data).nbytes + len(self._pending) <= BUFFER:
-            self._pending += data
+            self._pending += memoryview(data)  # an array would be added up
             return
         self._flush()
         self._put(memoryview(data))
@@ -72,7 +72,7 @@ class BytesSink:
 
     def write(self, data: Buffer) -> None:
         """Append ``data``."""
-        self.octets += data
+        self.octets += memoryview(data)
 
     def close(self) -> None:
         """Nothing to flush."""

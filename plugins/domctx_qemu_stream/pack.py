@@ -44,7 +44,7 @@ class _Lzop:
 
     def compress(self, data: Buffer) -> bytes:
         """What can be written by now."""
-        self._rest += data
+        self._rest += memoryview(data)
         whole = len(self._rest) // LZOP_BLOCK * LZOP_BLOCK
         for start in range(0, whole, LZOP_BLOCK):
             self._block(bytes(self._rest[start : start + LZOP_BLOCK]))

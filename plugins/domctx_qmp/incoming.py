@@ -60,7 +60,7 @@ class Incoming:
         """Send ``data``. Raises DomainError, with QEMU's own words where it has any, when it takes no more."""
         view = memoryview(data)
         if view.nbytes + len(self._pending) <= SMALL:
-            self._pending += data
+            self._pending += view
             return
         self.flush()
         self._put(view.cast("B") if view.nbytes else view)

@@ -84,6 +84,7 @@ def _write(
     whole = cast("Domain", attached)
     domain.pause()
     try:
+        provided = session.registry.attach(domain).provided()
         with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
             if out.is_stream:
                 sink = FileSink(session.stdout(), "standard output")
@@ -94,7 +95,8 @@ def _write(
                     sink = FileSink(file.fileno(), out.location)
                     guard(lambda: write(whole, sink, context), suspects)
                     sink.close()
-        left = ", ".join(key.name for key in domain.owned_states() if key not in attached.asked)
+        owned = (*domain.owned_states(), *provided)
+        left = ", ".join(key.name for key in owned if key not in attached.asked)
         if left:
             operation.note(f"{format_.scheme}: has no place for these states, they are left out: {left}")
     finally:
