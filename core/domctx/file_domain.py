@@ -17,7 +17,8 @@ T = TypeVar("T")
 class FileDomain:
     """A Domain that was read from a file: it does not run, and what the file holds is what it owns.
 
-    A subclass gives ``states``, and ``scheme``, ``machine`` and ``close`` as every Domain has them.
+    A subclass gives ``scheme``, ``machine`` and ``close`` as every Domain has them, and ``states``; where some of these
+    cost much to find, or cannot be found while others can, it answers for each of them in ``state`` instead.
     """
 
     one_pass = False
