@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx_qemu_stream.files import StreamFile
 
 WINDOW: Final = 8 << 20
@@ -42,16 +43,30 @@ class Windows:
     def at(self, offset: int) -> memoryview:
         """More than ``OVERLAP`` octets from ``offset`` on, fewer only where the file ends; valid until the next.
 
-        Raises StreamError where the file cannot be mapped.
+        Raises StreamError where the file cannot be mapped, CutError where it was cut since it was opened.
         """
         number, place = divmod(offset, WINDOW)
+        if number != self._number:
+            self._check_size()
+            self._go_to(number)
+            self._number = number
+        return self._window[place:]
+
+    def _go_to(self, number: int) -> None:
         if number == self._number + 1 and self._helped(number):
             self._go_on(number)
-        elif number != self._number:
+        else:
             self.close()
             self._window = self._mapped(number)
-        self._number = number
-        return self._window[place:]
+
+    def _check_size(self) -> None:
+        """Whoever looks at octets of a mapping that the file no longer has is killed: that is not for a later read."""
+        try:
+            size = os.lseek(self._file.descriptor, 0, os.SEEK_END)
+        except OSError:  # it cannot be mapped either, which is told
+            return
+        if size < self._file.size:
+            raise CutError("the file was cut while it was read", file=self._file.name, offset=size)
 
     def close(self) -> None:
         """End the thread, and let the windows go."""

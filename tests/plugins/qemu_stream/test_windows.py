@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx_qemu_stream import windows
 from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.windows import Windows
@@ -90,6 +91,7 @@ def test_a_file_that_is_cut_does_not_end_the_thread(file: StreamFile, monkeypatc
     octets = memoryview(mmap.mmap(file.descriptor, len(OCTETS), access=mmap.ACCESS_READ))
     os.truncate(file.name, 0)
     seen = Windows(file)
+    monkeypatch.setattr(seen, "_check_size", lambda: None)  # it was cut a moment later
     with monkeypatch.context() as patch:
         patch.setattr(Windows, "_mapped", lambda _, number: octets[number * WINDOW :][: WINDOW + OVERLAP])
         for number in range(6):
@@ -98,6 +100,18 @@ def test_a_file_that_is_cut_does_not_end_the_thread(file: StreamFile, monkeypatc
     with pytest.raises(StreamError, match="cannot be mapped"):
         seen.at(6 * WINDOW)
     seen.close()
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_file_that_was_cut_is_not_looked_at(number: int, file: StreamFile) -> None:
+    """Neither in the window that comes next, which is mapped already, nor in another."""
+    seen = Windows(file)
+    seen.at(0)
+    os.truncate(file.name, PAGE)
+    with pytest.raises(CutError, match="file at 0x0000000000001000: the file was cut while it was read"):
+        seen.at(number * WINDOW)
+    seen.close()
+    assert helpers() == []
 
 
 def refuse(_: str) -> int:
