@@ -124,6 +124,7 @@ class LiveDomain:
             self._give_back()
         elif self._saving is not None:
             self._saving.finish()
+            self._saving.check_stood()
 
     def saved(self) -> None:
         """What was saved is safe: the guest that is not to go on stays as it is, or QEMU quits. Raises DomainError."""
@@ -144,6 +145,7 @@ class LiveDomain:
         saving, self._saving = self._saving, None
         if saving is not None:
             saving.give_back()
+            saving.check_stood()
 
     def _head(self) -> Sequence[ForeignPart]:
         saving = self._saving

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 
+DISTURBING: Final = {"RESUME": "continued", "RESET": "reset"}
+"""The events of a guest that does not stand any more as it was stopped, and what was done to it."""
+
 
 class Saving:
     """Makes sure that the guest can be saved; ``stop`` begins, and ``give_back`` ends it, whatever happened.
@@ -47,6 +50,7 @@ class Saving:
         self._undo = Settings()
         self._stream: TakenStream | TakenStanding | None = None
         self._stopped = 0.0
+        self._disturbed: list[str] = []
         guard.ready()
         self._shared = shared_ram(monitor, told.blocks)
 
@@ -56,6 +60,7 @@ class Saving:
         self._guard.tell(self._changed)
         if self._changed["running"]:
             self._monitor.execute("stop")
+        self._monitor.events()  # those before are of the guest as it is saved
 
     @property
     def stream(self) -> TakenStream | TakenStanding:
@@ -108,6 +113,16 @@ class Saving:
         self._undo.apply(self._monitor)
         self._undo = Settings()
         self._tell(capabilities=[], parameters={})
+        self._disturbed += [DISTURBING[name] for row in self._monitor.events() if (name := row["event"]) in DISTURBING]
+
+    def check_stood(self) -> None:
+        """Raise DomainError where somebody else let the guest go on: what was taken of it is of no one moment."""
+        if self._disturbed:
+            raise DomainError(
+                f"the guest was {self._disturbed[0]} by somebody else while it was saved",
+                file=self._monitor.name,
+                hint="what was taken of it is of no one moment; try again",
+            )
 
     def give_back(self) -> None:
         """Continue the guest where it was found running, and tell how long it stood. Raises DomainError.
@@ -133,7 +148,7 @@ class Saving:
             self._note(f"the guest stood still for {time.monotonic() - self._stopped:.2f} s")
             return
         status = self._monitor.status()
-        if status != self.found:
+        if status != self.found and not self._disturbed:
             self._note(f"the guest was found {self.found!r} and is {status!r} now: it never ran; cont continues it")
 
     def leave(self, *, ending: bool) -> None:

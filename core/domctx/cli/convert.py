@@ -78,6 +78,18 @@ def _write(
     session: Session, domain: Domain, format_: Format, write: Write, out: Reference, operation: Operation
 ) -> None:
     """Let a format pull the domain into a file, or into standard output."""
+    with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
+        if out.is_stream:
+            _pull(session, domain, format_, write, FileSink(session.stdout(), "standard output"), operation)
+            return
+        with publish(out.location, force=operation.force) as file:
+            _pull(session, domain, format_, write, FileSink(file.fileno(), out.location), operation)
+
+
+def _pull(
+    session: Session, domain: Domain, format_: Format, write: Write, sink: FileSink, operation: Operation
+) -> None:
+    """Let a format pull the paused domain into ``sink``, whose end follows when the domain is given back."""
     suspects = session.registry.suspects(format_)
     context = session.context(format_, operation)
     attached = session.registry.attach(domain)
@@ -85,19 +97,11 @@ def _write(
     domain.pause()
     try:
         provided = session.registry.attach(domain).provided()
-        with session.progress_of(operation, "convert", sum(block.size for block in domain.machine.blocks)):
-            if out.is_stream:
-                sink = FileSink(session.stdout(), "standard output")
-                guard(lambda: write(whole, sink, context), suspects)
-                sink.close()
-            else:
-                with publish(out.location, force=operation.force) as file:
-                    sink = FileSink(file.fileno(), out.location)
-                    guard(lambda: write(whole, sink, context), suspects)
-                    sink.close()
+        guard(lambda: write(whole, sink, context), suspects)
         owned = (*domain.owned_states(), *provided)
         left = ", ".join(key.name for key in owned if key not in attached.asked)
         if left:
             operation.note(f"{format_.scheme}: has no place for these states, they are left out: {left}")
     finally:
         domain.unpause()
+    sink.close()

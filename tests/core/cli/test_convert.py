@@ -161,6 +161,17 @@ def test_a_source_that_cannot_be_paused(
     assert cli.files() == ["m"]
 
 
+@pytest.mark.parametrize("goal", ["out:{}/t", "out:-", "{}/t"])
+def test_a_source_that_cannot_be_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], goal: str
+) -> None:
+    """What was written of it gets no name, and no end."""
+    cli = over_toys(tmp_path, monkeypatch, capfdbinary)
+    told = cli.refused(6, "convert", "-O", "fail=unpause", cli.machine(), goal.format(tmp_path))
+    assert "the toy cannot unpause" in told
+    assert cli.files() == ["m"]
+
+
 @pytest.mark.parametrize(("goal", "name"), [("a.dctx", "a.dctx"), ("text:a.text", "a.text"), ("toy:n.toy", "n.toy")])
 def test_a_domain_that_waits_is_told_when_its_state_is_safe(cli: Cli, goal: str, name: str) -> None:
     """That is when the goal has its name, whatever its kind."""

@@ -12,6 +12,9 @@ import pytest
 from helpers.live_saves import held, limited, machine, ticks
 from helpers.real_qemu import PATIENCE, RealQemu
 
+END = 16
+"""Octets of the record that ends an image, all zero."""
+
 
 @pytest.fixture
 def qemu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealQemu]:
@@ -109,6 +112,24 @@ def test_a_migration_that_somebody_ends(qemu: RealQemu) -> None:
     assert process.returncode == 6
     assert b"QEMU's migration ended as 'cancelled'" in told
     runs_on(qemu)
+
+
+@pytest.mark.parametrize(
+    ("what", "done"), [("cont", b"continued by somebody else"), ("system_reset", b"reset by somebody else")]
+)
+@pytest.mark.parametrize("then", ["continue", "quit"])
+def test_a_guest_that_somebody_else_lets_go_on(tmp_path: Path, what: str, done: bytes, then: str) -> None:
+    """What was taken of it is of no one moment: it has no end, and the guest runs on, also where QEMU was to quit."""
+    shared = ("-object", f"memory-backend-memfd,id=m,size={96 << 20},share=on", "-machine", "pc,memory-backend=m")
+    with machine(tmp_path, *shared, "-m", "96") as qemu:
+        qemu.start()
+        with held(qemu, "--then", then) as process:
+            qemu.qmp(what)
+            octets, told = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 6
+        assert b"the guest was " + done in told
+        assert octets[-END:] != bytes(END)
+        runs_on(qemu)
 
 
 def test_a_qemu_that_ends_is_told(qemu: RealQemu) -> None:
