@@ -49,7 +49,13 @@ def _of_kinds(item: Any, kinds: Mapping[str, Any]) -> list[str]:
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(item, name), kind)]
     found = [f"{name} is {getattr(item, name)!r}, expected a {kinds[name].__name__}" for name in wrong]
     options = getattr(item, "options", ()) if "options" not in wrong else ()
-    return found + [f"options has {each!r}, expected an Option" for each in options if not isinstance(each, Option)]
+    return found + [
+        f"options has {each!r}, expected an Option of str, int or bool" for each in options if not _is_option(each)
+    ]
+
+
+def _is_option(value: Any) -> bool:
+    return isinstance(value, Option) and value.type in (str, int, bool)
 
 
 def _uncallable(item: Any, names: Sequence[str], *, optional: bool = False) -> Iterator[str]:

@@ -29,13 +29,19 @@ class Pool:
         self._workers = workers
         self._executor: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
+        self._here = threading.local()
+        """Knows of a thread whether it is one of the pool's."""
 
     def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``map``, results in the order of ``items``; at most one item for each thread and ``WAITING`` are under way.
 
         An exception of ``function`` or ``items`` comes out where its result would; what is under way is then waited
         for, so that no thread works on after the caller has gone on. Raises DomainError where no thread can be started.
+        Within ``function`` it is a plain ``map``: threads that wait for each other's would wait for ever.
         """
+        if getattr(self._here, "works", False):
+            yield from map(function, items)
+            return
         executor = self._ready()
         under_way: collections.deque[Future[R]] = collections.deque()
         try:
@@ -60,8 +66,11 @@ class Pool:
 
         with self._lock:
             if self._executor is None:
-                self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="domctx")
+                self._executor = ThreadPoolExecutor(self._workers, "domctx", initializer=self._begin)
             return self._executor
+
+    def _begin(self) -> None:
+        self._here.works = True
 
     def close(self) -> None:
         """End the threads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -15,6 +15,7 @@ from helpers.plugins import manager_of, plugin
 
 FORMAT = Format(scheme="acme", summary="a format", magics=((4, b"ACME"),))
 PROVIDER = StateProvider(StateKey("acme/x"), lambda holder: None)
+FLOAT = Option("x", cast("type[int]", float), "a fraction")
 COMMAND = Command("acme", "does it", "acme:command")
 
 
@@ -30,7 +31,8 @@ def test_what_is_sound() -> None:
         (COUNTER, {"code": "x"}, "code is 'x', expected a int"),
         (COUNTER, {"instances": "keyed"}, "instances is 'keyed', expected a Instances"),
         (COUNTER, {"state": "acme/x"}, "state is 'acme/x', expected a StateKey"),
-        (COUNTER, {"options": ("x",)}, "options has 'x', expected an Option"),
+        (COUNTER, {"options": ("x",)}, "options has 'x', expected an Option of str, int or bool"),
+        (COUNTER, {"options": (FLOAT,)}, f"options has {FLOAT!r}, expected an Option of str, int or bool"),
         (COUNTER, {"options": None}, "options is None, expected a tuple"),
         (COUNTER, {"save": None}, "save is None, which cannot be called"),
         (COUNTER, {"view": 7}, "view is 7, which cannot be called"),

@@ -127,3 +127,14 @@ def test_where_no_thread_can_be_started() -> None:
     pool.close()
     with pytest.raises(DomainError, match="no thread can be started"):
         start(threading.Thread())
+
+
+def test_a_pool_within_a_pool() -> None:
+    """What is mapped may map itself: no thread waits for one that waits for it."""
+    pool = Pool(2)
+
+    def inner(item: int) -> int:
+        return sum(pool.map_ordered(lambda other: item * other, range(4)))
+
+    assert list(pool.map_ordered(inner, range(20))) == [6 * item for item in range(20)]
+    pool.close()

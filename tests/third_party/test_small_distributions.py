@@ -276,6 +276,17 @@ def test_a_command_that_is_none(site: Site) -> None:
     assert "plugin acme-bad:main: acme_bad:domctx_commands is no click command, but a function" in told
 
 
+def test_plugins_that_print(site: Site) -> None:
+    """What a plugin prints stands beside the output: JSON is read, and an image on standard output is whole."""
+    prints = "(print('saved'), writer.write(b''))[1]"
+    site.add("acme-bad", f"print('imported')\n{failing(f'save=lambda state, writer, context: {prints}')}")
+    assert site.plugins()["acme-bad:main"] == ("loaded", "")
+    done = domctx("save", "empty.v10", "-", site=site.site, cwd=site.work)
+    assert (done.returncode, done.stderr.count(b"imported"), done.stderr.count(b"saved")) == (0, 1, 1)
+    (site.work / "out.dctx").write_bytes(done.stdout)
+    assert "out.dctx: good" in site.run("verify", "out.dctx")
+
+
 DOMAIN = """
 from domctx import Machine, hookimpl
 from domctx.api import Format

@@ -35,6 +35,7 @@ class Session:
         self.progress = "auto"
         self._registry: Registry | None = None
         self._stdin: str | None = None
+        self._stdout: int | None = None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -47,9 +48,10 @@ class Session:
             from domctx.registry import Registry
 
             disabled = os.environ.get("DOMCTX_DISABLE_PLUGINS", "")
-            manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
-            manager.trace = self.note if os.environ.get("DOMCTX_TRACE") == "1" else None
-            self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS)
+            with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints is no part of a command's output
+                manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
+                manager.trace = self.note if os.environ.get("DOMCTX_TRACE") == "1" else None
+                self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS)
             for plugin in manager.broken():
                 self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")
         return self._registry
@@ -186,13 +188,20 @@ class Session:
         return sys.stdin.fileno()
 
     def stdout(self) -> int:
-        """Standard output for octets. Raises UsageError where it is a terminal, or closed."""
+        """Standard output for octets; what a plugin prints goes elsewhere from here on.
+
+        Raises UsageError where it is a terminal, or closed.
+        """
+        if self._stdout is not None:
+            return self._stdout
         if sys.stdout is None:
             raise UsageError("standard output is closed", hint="name a file")
         if sys.stdout.isatty():
             raise UsageError("octets are not written to a terminal", hint="redirect the output, or name a file")
         sys.stdout.flush()
-        return sys.stdout.fileno()
+        self._stdout = sys.stdout.fileno()
+        self._exits.enter_context(contextlib.redirect_stdout(sys.stderr))
+        return self._stdout
 
     def echo(self, text: str) -> None:
         """Print a line of the command's output; in ``text`` no other begins. Raises DomainError where it cannot."""

@@ -110,6 +110,18 @@ def test_terminals_get_no_octets(session: Session, monkeypatch: pytest.MonkeyPat
         session.stdout()
 
 
+def test_octets_go_where_prints_do_not(session: Session, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Once standard output is for octets, what is printed goes to standard error until the command ends."""
+    number = session.stdout()
+    assert session.stdout() == number != sys.stderr.fileno()
+    print("a plugin's line")
+    session.close()
+    print("afterwards")
+    sys.stdout.flush()
+    captured = capfdbinary.readouterr()
+    assert (captured.out, captured.err) == (b"afterwards\n", b"a plugin's line\n")
+
+
 def test_standard_input_once(session: Session, stdin: Callable[[Path], None], tmp_path: Path) -> None:
     """It is spooled to a file without a name, which errors call standard input; a second time it is refused."""
     (tmp_path / "in").write_bytes(b"octets")
