@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from domctx.protocols import Buffer
 
 SMALL = 1 << 10
+CLOSED = -2
+"""The descriptor of a closed file: nothing is read from it (mmap takes -1 for memory of no file)."""
 NEAR = 16 << 10
 """Small reads of a stream come one behind the other: what follows one is read with it."""
 
@@ -99,8 +101,10 @@ class RandomFile:
         return done
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self.descriptor)
+        """Close the descriptor, once: its number may be another file's by then."""
+        descriptor, self.descriptor = self.descriptor, CLOSED
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class StreamFile(RandomFile):

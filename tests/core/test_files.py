@@ -43,6 +43,20 @@ def test_a_disk_that_refuses_is_told(plain: RandomFile) -> None:
         plain.fill(0, memoryview(bytearray(1)))
 
 
+def test_a_file_is_closed_once(plain: RandomFile, tmp_path: Path) -> None:
+    """What is closed reads nothing and closes nothing any more, though its number is another file's by now."""
+    number = plain.descriptor
+    plain.close()
+    (tmp_path / "other").write_bytes(b"secret")
+    other = os.open(tmp_path / "other", os.O_RDONLY)
+    assert other == number
+    with pytest.raises(DomainError, match="file: Bad file descriptor"):
+        plain.read(0, 1)
+    plain.close()
+    assert os.read(other, 6) == b"secret"
+    os.close(other)
+
+
 @pytest.fixture
 def stream(tmp_path: Path) -> StreamFile:
     """A stream of 32 KiB in which every word of two octets tells its place."""
