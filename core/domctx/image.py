@@ -72,6 +72,11 @@ class Image:
 
         return Images.DOMCTX if self.manifest else Images.PLAIN
 
+    @property
+    def memory(self) -> int:
+        """Octets of guest memory that MANIFEST tells of, towards which progress is counted; 0 without one."""
+        return sum(block.size for block in self.manifest.machine.blocks) if self.manifest else 0
+
     def _record(self, offset: int, limit: int) -> tuple[Header, bytes]:
         """The header at ``offset`` and up to ``limit`` octets of its body. Raises StreamError where they are cut."""
         octets = self.file.read(offset, HEADER.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import mmap
 import os
 import signal
@@ -165,6 +166,18 @@ def test_closed_streams_are_no_bug(image: Path, tmp_path: Path, command: str, cl
     assert ended.returncode != 70, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "bug" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["verify {0}", "load {0} sim:{1}/n", "save {0} {1}/b", "convert {0} raw:{1}/b"])
+def test_progress_does_not_pass_its_end(kernel: Path, tmp_path: Path, command: str) -> None:
+    """What is counted is octets of the guest's memory, and so is what they are counted towards."""
+    image = tmp_path / "a.dctx"
+    assert build(kernel, tmp_path / "m") == 0
+    assert run(["save", f"sim:{tmp_path / 'm'}", str(image)]) == 0
+    ended = process("--progress=json", *command.format(image, tmp_path).split(), stdout=subprocess.DEVNULL)
+    assert ended.returncode == 0
+    row = json.loads(ended.stderr.splitlines()[-1])
+    assert 0 < row["done"] <= row["total"]
 
 
 def test_standard_error_that_nobody_reads_changes_no_exit_code(image: Path, tmp_path: Path) -> None:

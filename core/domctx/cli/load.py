@@ -82,8 +82,7 @@ def _load_file(
     try:
         check_image(image, session.registry, operation)
         source = RangeSource(image.file, 0, image.file.size)
-        total = sum(block.size for block in image.manifest.machine.blocks) if image.manifest else 0
-        _fill(session, source, goal, operation, drop, total=total, digests=False)
+        _fill(session, source, goal, operation, drop, total=image.memory, digests=False)
     finally:
         image.close()
 

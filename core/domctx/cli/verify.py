@@ -58,7 +58,7 @@ def _verify_file(session: Session, reference: Reference, operation: Operation) -
     if format_.scheme == IMAGE:
         image = open_image(reference.location, allow_newer=operation.allow_newer)
         try:
-            with session.progress_of(operation, "verify", image.file.size):
+            with session.progress_of(operation, "verify", image.memory):
                 return verify_image(image, session.registry, operation)
         finally:
             image.close()
