@@ -40,6 +40,9 @@ def suspend(machine: Machine) -> View:
     if domain.reserved is None:
         raise DomainError("the domain has no start_info", hint="it can be saved once it has suspended itself")
     frame_map, frame_list = _p2m(machine)
+    if domain.reserved >= frame_map.pfns:
+        expected, got = f"below 0x{frame_map.pfns:x}", f"PFN 0x{domain.reserved:x}"
+        raise DomainError("the domain's start_info is no page of it", expected=expected, got=got)
     page = machine.frames.words[domain.shared_info_frame].tobytes()
     lists = _lists(machine, frame_map, frame_list, page)
     types = page_types(machine, domain, frame_map)

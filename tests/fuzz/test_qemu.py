@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,10 @@ from domctx_qemu_stream.vcpus import provide
 from domctx_qemu_stream.writer import write
 from helpers import qemu_streams as qs
 from helpers.fuzzing import mutations, survives
+from helpers.qemu_arriving import passed
+from helpers.qemu_channels import MAIN, WHOLE, head, packet
 from helpers.qemu_registers import section
+from helpers.qemu_snapshots import image
 from helpers.qemu_writing import Held
 
 LIMIT = 512 << 20
@@ -108,13 +112,44 @@ def test_streams(seconds: float, tmp_path: Path) -> None:
         finally:
             domain.close()
 
-    fuzz(streams(), seconds, target)
+    fuzz([*streams(), qs.mapped(), image(qs.plain()), image(qs.modern(), extended=True)], seconds, target)
+
+
+def test_streams_that_pass(seconds: float) -> None:
+    """Streams that come through a pipe, once."""
+
+    def target(octets: bytes) -> None:
+        passed(octets)
+
+    fuzz([qs.modern(), qs.plain(), qs.plain(footer=False, described_=False)], seconds, target)
+
+
+def test_channels(seconds: float, tmp_path: Path) -> None:
+    """Channels of multifd, whose pages are packed or not."""
+    main = qs.written(tmp_path, MAIN)
+
+    def target(octets: bytes) -> None:
+        given = {"channel": [str(qs.written(tmp_path, octets, "channel"))]}
+        domain = open_domain(str(main), OpenContext(Operation(), OPTIONS, given))
+        try:
+            use(domain)
+        finally:
+            domain.close()
+
+    packer = zlib.compressobj()
+    packed = packer.compress(qs.pages(*range(6))) + packer.flush(zlib.Z_SYNC_FLUSH)
+    several = (
+        packet(1, [0, 1], [5], qs.pages(1, 2))
+        + packet(5, flags=1, size=99)
+        + packet(6, [4, 2, 3], [], qs.pages(7, 8, 9))
+    )
+    fuzz([head(0) + each for each in (WHOLE, packet(0, range(6), [], packed, flags=2), several)], seconds, target)
 
 
 def test_libvirt_images(seconds: float, tmp_path: Path) -> None:
     """Images, raw and packed."""
 
-    def image(stream: bytes, method: int) -> bytes:
+    def saved(stream: bytes, method: int) -> bytes:
         data = b"<domain><name>x</name></domain>\0<cookie/>\0" + bytes(40)
         return b"LibvirtQemudSave" + struct.pack("<5I56x", 2, len(data), 1, method, 32) + data + stream
 
@@ -126,7 +161,7 @@ def test_libvirt_images(seconds: float, tmp_path: Path) -> None:
         finally:
             domain.close()
 
-    fuzz([image(qs.plain(), 0), image(gzip.compress(qs.plain()), 1)], seconds, target)
+    fuzz([saved(qs.plain(), 0), saved(gzip.compress(qs.plain()), 1)], seconds, target)
 
 
 def test_kept_heads_and_tails(seconds: float, tmp_path: Path) -> None:

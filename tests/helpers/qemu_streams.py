@@ -208,3 +208,14 @@ def modern(*more: bytes, footer: bool = True, config: bytes | None = None, descr
         section(4, 9, GLOBAL, "globalstate", footer=footer),
         ending(DESCRIBED if described_ else None),
     )
+
+
+def mapped(bitmap: int = 0, contents: int = 0x2000, version: int = 1, size: int = PAGE, at: int = 0) -> bytes:
+    """A mapped-ram stream of four pages, of which the second and the fourth are there, ``at`` octets into a file."""
+    config = configuration("pc-i440fx-10.0", capabilities("mapped-ram"))
+    head = stream(config) + section(1, 2, b"", "ram", 0, 4, footer=False)
+    head += u64(4 * PAGE | MEM_SIZE) + text("pc.ram") + u64(4 * PAGE)
+    start = at + len(head) + 28
+    head += u32(version) + u64(size) + u64(bitmap or start) + u64(contents) + bytes((10,)) + bytes(7)
+    head = (bytes(at) + head).ljust(0x2000, bytes((0xEE,))) + pages(0, 1, 2, 3)
+    return head + EOF_WORD + bytes((0x7E,)) + u32(2) + section(3, 2, EOF_WORD) + ending()

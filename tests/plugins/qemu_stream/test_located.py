@@ -42,21 +42,10 @@ def test_files_of_shared_memory_that_do_not_fit_are_refused(tmp_path: Path) -> N
         opened(qs.written(tmp_path, numa), f"ram-file={whole_file}").state(MEMORY)
 
 
-def mapped(bitmap: int = 0, pages: int = 0x2000, version: int = 1, size: int = PAGE, at: int = 0) -> bytes:
-    """A mapped-ram stream of four pages, of which the second and the fourth are there, ``at`` octets into a file."""
-    config = qs.configuration("pc-i440fx-10.0", qs.capabilities("mapped-ram"))
-    head = qs.stream(config) + qs.section(1, 2, b"", "ram", 0, 4, footer=False)
-    head += qs.u64(4 * PAGE | qs.MEM_SIZE) + qs.text("pc.ram") + qs.u64(4 * PAGE)
-    start = at + len(head) + 28
-    head += qs.u32(version) + qs.u64(size) + qs.u64(bitmap or start) + qs.u64(pages) + bytes((10,)) + bytes(7)
-    head = (bytes(at) + head).ljust(0x2000, bytes((0xEE,))) + qs.pages(0, 1, 2, 3)
-    return head + qs.EOF_WORD + bytes((0x7E,)) + qs.u32(2) + qs.section(3, 2, qs.EOF_WORD) + qs.ending()
-
-
 @pytest.mark.parametrize("at", [0, 77])
 def test_mapped_ram_is_read_from_its_places(at: int, tmp_path: Path) -> None:
     """Pages whose bit is set stand at their place in the file, the others are zero whatever stands there."""
-    domain = opened(qs.written(tmp_path, mapped(at=at)), f"offset={at}")
+    domain = opened(qs.written(tmp_path, qs.mapped(at=at)), f"offset={at}")
     assert domain.elements.problem is None
     assert memory_of(domain) == [bytes(PAGE) + qs.pages(1) + bytes(PAGE) + qs.pages(3)]
     domain.close()
@@ -65,11 +54,11 @@ def test_mapped_ram_is_read_from_its_places(at: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("octets", "why"),
     [
-        (mapped(version=2), "of an unknown version"),
-        (mapped(size=8192), "with pages of this size"),
-        (mapped(bitmap=1), "where they cannot be"),
-        (mapped(pages=0x1001), "where they cannot be"),
-        (mapped(pages=1 << 40), "ends early, in the pages of mapped-ram"),
+        (qs.mapped(version=2), "of an unknown version"),
+        (qs.mapped(size=8192), "with pages of this size"),
+        (qs.mapped(bitmap=1), "where they cannot be"),
+        (qs.mapped(contents=0x1001), "where they cannot be"),
+        (qs.mapped(contents=1 << 40), "ends early, in the pages of mapped-ram"),
     ],
 )
 def test_mapped_ram_that_cannot_be_is_refused(octets: bytes, why: str, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import sys
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from domctx.states import MEMORY
 from domctx_memory.pages import whole
 from domctx_qemu_stream.domain import QemuDomain
 from helpers import qemu_streams as qs
+from helpers.qemu_channels import MAIN, WHOLE, head, packet
 from helpers.qemu_corpus import opened
 from helpers.qemu_streams import PAGE
 
@@ -23,45 +22,6 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
-
-MAGIC = 0x11223344
-
-
-def head(number: int, magic: int = MAGIC) -> bytes:
-    """The first 64 octets of a channel."""
-    return struct.pack(">II16sB39x", magic, 1, bytes(16), number)
-
-
-def packet(
-    number: int,
-    normal: Sequence[int] = (),
-    zero: Sequence[int] = (),
-    payload: bytes = b"",
-    *,
-    flags: int = 0,
-    block: str = "pc.ram",
-    size: int | None = None,
-    count: int | None = None,
-    magic: int = MAGIC,
-) -> bytes:
-    """A packet of pages by their numbers."""
-    fixed = struct.pack(
-        ">IIIIIIQI28x256s",
-        magic,
-        1,
-        flags,
-        128,
-        len(normal) if count is None else count,
-        len(payload) if size is None else size,
-        number,
-        len(zero),
-        block.encode(),
-    )
-    offsets = b"".join(qs.u64(page * PAGE) for page in (*normal, *zero))
-    return fixed + offsets.ljust(1024, b"\xee") + payload
-
-
-MAIN = qs.stream(qs.configuration(), qs.ram({"pc.ram": 6 * PAGE}, qs.u64(qs.FLUSH)), qs.ending())
 
 
 def domain_of(folder: Path, *channels: bytes, main: bytes = MAIN) -> QemuDomain:
@@ -100,7 +60,6 @@ def test_packed_channels(method: int, tmp_path: Path) -> None:
     assert memory_of(domain_of(tmp_path, octets)) == qs.pages(0, 0, 1, 1, 2, 2)
 
 
-WHOLE = packet(0, range(6), [], qs.pages(*range(6)))
 BAD = {
     "is no channel of multifd": [head(0, magic=1) + WHOLE],
     "does not begin as packets do": [head(0) + packet(0, magic=2)],

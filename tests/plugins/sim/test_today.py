@@ -279,6 +279,15 @@ def test_a_gdt_is_in_ordinary_pages_and_below_xens_entries(tmp_path: Path) -> No
     assert Saved.of(tmp_path / "copy").gdt == found.gdt
 
 
+def test_a_start_info_that_is_no_page_of_the_domain(tmp_path: Path) -> None:
+    """A machine whose description names a page that the domain does not have can be opened, and not be saved."""
+    folder = built(tmp_path / "m", platform=FOUR_LEVEL, pages=200)
+    with changed(folder) as machine:
+        machine.domain.reserved = 200
+    with pytest.raises(DomainError, match="start_info is no page of it; expected below 0xc8, got PFN 0xc8"):
+        Saved.of(folder)
+
+
 def test_cr3_of_a_32_bit_guest_is_folded(tmp_path: Path) -> None:
     """Frames above 4 GiB stand in the low bits of a 32-bit CR3 (formats/xen.md 4.5)."""
     processor = processor_of(PAE_TODAY)
