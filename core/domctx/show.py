@@ -230,5 +230,5 @@ def show_record(bound: BoundType, record: Record, context: HandlerContext) -> JS
     if bound.layout is not None:
         from domctx.schema import to_json
 
-        return to_json(record.decode())
+        return guard(lambda: to_json(record.decode()), bound.suspects)
     return {"octets": bytes(record.rest()).hex()}

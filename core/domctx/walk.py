@@ -12,6 +12,7 @@ from domctx.context import Operation
 from domctx.errors import DomctxError, StreamError, UnsupportedError
 from domctx.groups import GroupDigests
 from domctx.handlers import guard
+from domctx.manager import FILE
 from domctx.manifest import Manifest
 from domctx.records import Ledger, StreamRun
 from domctx.registry import BoundType, Registry
@@ -211,7 +212,10 @@ def unknown_type(header: Header, offset: int, manifest: Manifest | None) -> Unsu
     use = manifest.use_of(header.code) if manifest else None
     hint = "no plugin that is installed and enabled knows the type"
     if use is not None:
-        hint = f"{use.name} can be read by the distribution {use.distribution} {use.distribution_version}: install it"
+        wrote = f"{use.distribution} {use.distribution_version}"
+        hint = f"{use.name} can be read by the distribution {wrote}: install it, or enable it"
+        if use.distribution == FILE:
+            hint = f"{use.name} was written by a one-file plugin: name it, domctx --plugin FILE ..."
     return UnsupportedError(
         "unknown record type", offset=offset, record=record_name(header.type, header.instance), hint=hint
     )

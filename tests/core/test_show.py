@@ -99,7 +99,7 @@ def test_unknown_records_are_shown_without_a_value(tmp_path: Path) -> None:
     assert (row.type, row.code, row.instance, row.length, row.value) == ("acme/mark", toy_vendor.MARK_CODE, 5, 6, None)
     assert row.offset is not None
     assert vendor_image()[row.offset + 16 :].startswith(b"marked")
-    assert notes == ["acme/mark can be read by the distribution acme 1.5: install it"]
+    assert notes == ["acme/mark can be read by the distribution acme 1.5: install it, or enable it"]
     need = saved(vendor_registry(), {toy_vendor.NEED: toy_vendor.Octets({1: b"x"})})
     assert [row.type for row in shown(tmp_path, need, "acme/need")] == ["acme/need"]
     bare = resealed(IMAGE, 2, type=0x8003_0000)
@@ -219,3 +219,11 @@ def test_states_that_are_not_there() -> None:
     assert domain.events == ["pause", "unpause"]
     with pytest.raises(UsageError, match="the file has none"):
         show_states(ToyDomain({}), TOYS, Operation(), "DIAL")
+
+
+def test_an_upgrade_that_fails_is_its_plugin_s(tmp_path: Path) -> None:
+    """A body of an older version that cannot be converted is shown to be the plugin's bug."""
+    old = saved(one_type(toy(toys.DIAL_CODE, version=1, upgrades={})), {toys.DIAL: toys.Dial()})
+    registry = one_type(toy(toys.DIAL_CODE, upgrades={1: lambda body: body[99]}))
+    with pytest.raises(PluginError, match="plugin domctx:one: IndexError"):
+        shown(tmp_path, old, registry=registry)

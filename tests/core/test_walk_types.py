@@ -14,8 +14,8 @@ from domctx.registry import Registry
 from domctx.sources import BytesSource
 from domctx.testing.streams import RawRecord
 from domctx.verify import Checker
-from domctx.walk import Walk
-from domctx.wire import END_RECORD, pack_header
+from domctx.walk import Walk, unknown_type
+from domctx.wire import END_RECORD, Header, pack_header
 from helpers import toy_transform, toy_vendor, toys
 from helpers.toy_images import (
     SMALLEST,
@@ -98,8 +98,13 @@ def test_an_unknown_type_names_who_can_read_it() -> None:
     error = refused(image)
     assert isinstance(error, UnsupportedError)
     assert str(error).endswith(
-        "in type 0x00020011[1]: unknown record type\n  acme/need can be read by the distribution acme 1.5: install it"
+        "in type 0x00020011[1]: unknown record type\n"
+        "  acme/need can be read by the distribution acme 1.5: install it, or enable it"
     )
+    one_file = manifest.TypeUse(0x20011, "acme/need", "file", "0", 1, 1)
+    found = attrs.evolve(manifest.decode(MANIFEST.body), types=(one_file,))
+    by_a_file = str(unknown_type(Header(0x20011, 1, 0), 0, found))
+    assert by_a_file.endswith("\n  acme/need was written by a one-file plugin: name it, domctx --plugin FILE ...")
     bare = SMALLEST[:24] + pack_header(0x20011, 1, 0) + END_RECORD
     assert str(refused(bare)).endswith("\n  no plugin that is installed and enabled knows the type")
 

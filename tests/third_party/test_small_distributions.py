@@ -172,6 +172,10 @@ def test_one_file_plugin(site: Site) -> None:
     assert "acme/thing" in site.run("--plugin", "./thing.py", "types")
     assert "file:./thing.py" in site.run("--plugin", "./thing.py", "plugins")
     assert "acme/thing" not in site.run("types")
+    (site.work / "failing.py").write_text(failing("").replace("acme_bad", "none"))
+    site.run("--plugin", "./failing.py", "save", "empty.v10", "out.dctx")
+    told = site.run("show", "out.dctx")
+    assert "acme/thing was written by a one-file plugin: name it, domctx --plugin FILE ..." in told
     assert "./none.py: there is no such plugin file" in site.run("--plugin", "./none.py", "types", code=2)
 
 

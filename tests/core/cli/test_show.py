@@ -22,7 +22,7 @@ def test_all_records(bare: Cli) -> None:
     assert text[dial].endswith("  6 octets")
     assert text[dial + 1 : dial + 3] == ["  value: 42 (0x2a)", "  scale: 5"]
     assert text[-1].startswith("acme/mark[5]  type 0x00020010  offset 0x")
-    assert ran.err == "domctx: acme/mark can be read by the distribution acme 1.5: install it\n"
+    assert ran.err == "domctx: acme/mark can be read by the distribution acme 1.5: install it, or enable it\n"
 
 
 def test_one_record(cli: Cli) -> None:
