@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from domctx_qmp.migration import refuse_blocked
 from domctx_qmp.monitor import Monitor
 
 COMMAND: Final = "xen-save-devices-state"
@@ -23,8 +24,10 @@ NAME_SIZE: Final = 100
 def device_state(monitor: Monitor, opened: Callable[[int], None]) -> bytes:
     """The sections of all devices, and EOF: what follows the header. The guest must stand.
 
-    ``opened`` is told the number of the fdset that QEMU holds meanwhile. Raises DomainError where QEMU refuses.
+    ``opened`` is told the number of the fdset that QEMU holds meanwhile. Raises DomainError where QEMU refuses it,
+    or a migration.
     """
+    refuse_blocked(monitor)
     descriptor = os.memfd_create("domctx-devices", os.MFD_CLOEXEC)
     try:
         writing = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)

@@ -68,6 +68,21 @@ def is_under_way(monitor: Monitor) -> bool:
     return monitor.execute("query-migrate").get("status") in MOVING
 
 
+def refuse_blocked(monitor: Monitor) -> None:
+    """Raise DomainError where a device cannot be migrated.
+
+    QEMU (6.0 and later) tells which; asked for the state of such a device alone, 7.2 crashes.
+    """
+    reasons = monitor.execute("query-migrate").get("blocked-reasons")
+    if reasons:
+        raise DomainError(
+            "QEMU cannot give the state of this machine, nor migrate it",
+            file=monitor.name,
+            got="; ".join(map(str, reasons)),
+            hint="take the device away (device_del), and try again",
+        )
+
+
 def end(monitor: Monitor) -> None:
     """End a migration that is under way, and wait until it is. Raises DomainError."""
     if is_under_way(monitor):

@@ -22,6 +22,7 @@ from domctx_disks import DISKS, DisksContext
 from domctx_qmp.domain import LiveDomain, open_domain
 from domctx_qmp.plugin import domctx_formats
 from helpers.live_saves import ticks
+from helpers.qemu_disks import make_disk
 from helpers.real_qemu import BARE, RealQemu
 
 Open = Callable[..., LiveDomain]
@@ -223,6 +224,29 @@ def test_a_guest_that_cannot_be_saved(qemu: RealQemu, live: Open) -> None:
         waiting.start("defer")
         assert run(["save", f"qmp:{waiting.socket}", "/nonexistent/a.dctx"]) == 6
         assert waiting.status() == "inmigrate"
+
+
+@pytest.mark.parametrize("device", ["nvme,serial=1", "ivshmem-plain,memdev=shared"])
+@pytest.mark.parametrize("options", [(), ("--disks", "overlay", "--then", "quit")])
+def test_a_device_that_cannot_be_migrated(
+    tmp_path: Path, device: str, options: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Is refused by name before anything is asked of it: the guest goes on, and nothing is made."""
+    disk = make_disk(tmp_path / "disk.qcow2")
+    shared = "memory-backend-memfd,id=shared,size=1M,share=on"
+    drive = f"if=virtio,file={disk},format=qcow2"
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", "-drive", drive, "-object", shared, "-device", device) as qemu:
+        goal = f"qmp:{qemu.start().socket}"
+        before = qemu.qmp("query-named-block-nodes")
+        assert run(["save", *options, goal, str(tmp_path / "vm.dctx")]) == 6
+        assert (
+            f"got {qemu.qmp('query-migrate')['blocked-reasons'][0]}\n  take the device away" in capfd.readouterr().err
+        )
+        assert run(["registers", goal]) == 6
+        assert run(["show", goal, "DEVICE:0"]) == 6
+        assert qemu.status() == "running"
+        assert qemu.qmp("query-named-block-nodes") == before
+    assert list(tmp_path.iterdir()) == [disk]
 
 
 def test_states_are_had_while_it_is_paused(live: Open) -> None:
