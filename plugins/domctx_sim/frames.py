@@ -56,7 +56,7 @@ class Frames:
         self._size = frames * PAGE_SIZE
         mode = os.O_RDWR if writable else os.O_RDONLY
         try:
-            self._descriptor = os.open(self._path, mode | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._descriptor = os.open(self._path, mode | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise refused(error, self._path) from error
         try:

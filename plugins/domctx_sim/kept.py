@@ -22,6 +22,7 @@ from domctx.values import frozen
 from domctx_cpu.states import CPU_EXTENDED, CPU_MSRS, CPU_XSAVE
 from domctx_cpu.stored import StoredVcpuParts
 from domctx_foreign.stored import StoredForeign
+from domctx_sim.metadata import head_of
 
 NAME: Final = "kept.json"
 """The file's name in a machine's folder."""
@@ -76,8 +77,7 @@ def read(folder: Path) -> Kept:
     """What a machine keeps. Raises DomainError where the file is damaged or cannot be read."""
     path = folder / NAME
     try:
-        with path.open("rb") as file:
-            octets = file.read(LIMIT + 1)
+        octets = head_of(path, LIMIT + 1)
     except FileNotFoundError:
         return Kept()
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -93,8 +94,7 @@ def read(folder: Path) -> tuple[Platform, DomainRecord | None]:
     """
     path = folder / NAME
     try:
-        with path.open("rb") as file:
-            octets = file.read(_LIMIT + 1)
+        octets = head_of(path, _LIMIT + 1)
     except FileNotFoundError as error:
         raise DomainError("this folder holds no simulated machine", file=str(folder)) from error
     except OSError as error:
@@ -107,6 +107,12 @@ def read(folder: Path) -> tuple[Platform, DomainRecord | None]:
     if value is None or platform is None:
         raise DomainError("this is not the description of a simulated machine", file=str(path))
     return platform, None if value["domain"] is None else _domain(value["domain"], path, platform)
+
+
+def head_of(path: Path, size: int) -> bytes:
+    """The first octets of a file in a machine's folder; none of a pipe, which nobody waits for. Raises OSError."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        return file.read(size) or b""
 
 
 def _platform(value: Mapping[str, Any]) -> Platform | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from domctx_sim.frame_table import FrameType
 from domctx_sim.layout import Command
 from domctx_sim.machine import Machine
 from helpers.bare_machines import DOMAIN, Bare
+from helpers.domctx_process import domctx
 from helpers.machines import built
 
 
@@ -71,6 +73,16 @@ def test_dom0_cannot_write_tables(tmp_path: Path) -> None:
         with pytest.raises(DomainError, match=message):
             bare.machine.write(bare.mfns[number : number + 1], page, DOMAIN)
         assert bare.peek(number, 5) == 0
+
+
+@pytest.mark.parametrize("name", ["machine.json", "frames", "frame_table", "kept.json"])
+def test_a_pipe_in_the_folder_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    """Where a file of a machine is a pipe that nobody writes to, the machine is refused."""
+    folder = built(tmp_path / "m")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    domctx("save", f"sim:{folder}", tmp_path / "a.dctx", code=6)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_closed_machine_goes_at_once(tmp_path: Path) -> None:
