@@ -52,7 +52,12 @@ def _distributions(path: str) -> Iterator[tuple[str, str, str]]:
         return
     for folder in folders:
         name, _, version = os.path.basename(folder)[: -len(".dist-info")].partition("-")
-        yield re.sub(r"[-_.]+", "-", name).lower(), version, folder
+        yield normalised(name), version, folder
+
+
+def normalised(name: str) -> str:
+    """The name of a distribution as pip compares it: ``Acme_TPM`` is ``acme-tpm``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _entries(distribution: str, version: str, folder: str) -> Iterator[EntryPoint]:

@@ -15,7 +15,7 @@ import attrs
 import pluggy
 
 from domctx import hookspecs
-from domctx.discovery import BUNDLED, EntryPoint
+from domctx.discovery import BUNDLED, EntryPoint, normalised
 from domctx.errors import PluginError, UsageError
 from domctx.later import imported
 from domctx.trace import Tell
@@ -95,8 +95,10 @@ class Manager:
         return manager
 
     def named(self, name: str) -> list[Plugin]:
-        """The plugins that ``name`` names: a whole name, a distribution, or an entry point."""
-        return [plugin for plugin in self.plugins if name in (plugin.name, *plugin.name.split(":", 1))]
+        """The plugins that ``name`` names: a whole name, a distribution (as pip would take it), or an entry point."""
+        distribution, colon, entry = name.partition(":")
+        wanted = {name, f"{normalised(distribution)}{colon}{entry}"}
+        return [plugin for plugin in self.plugins if not wanted.isdisjoint((plugin.name, *plugin.name.split(":", 1)))]
 
     def broken(self) -> list[Plugin]:
         """The enabled plugins that could not be used."""

@@ -140,7 +140,7 @@ def refused(site: Site) -> str:
     return told[0]
 
 
-@pytest.mark.parametrize("name", ["acme-bad", "acme-bad:main", "*"])
+@pytest.mark.parametrize("name", ["acme-bad", "acme-bad:main", "Acme_Bad", "ACME.bad:main", "*"])
 def test_disabled(site: Site, name: str) -> None:
     """A plugin that is disabled by distribution, by name or by ``*`` is neither imported nor in the way."""
     site.add("acme-bad", "raise SystemError('imported')")

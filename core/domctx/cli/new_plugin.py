@@ -55,12 +55,14 @@ def substitutes(name: str) -> dict[str, str]:
     namespace, kind = found.groups()
     if namespace == "domctx":
         raise UsageError("the namespace domctx is taken", hint="choose one of your own")
+    code = self_assigned(namespace, kind)
     return {
         "name": name,
         "distribution": f"{namespace}-{kind}",
         "package": f"{namespace}_{kind}".replace("-", "_"),
         "class": "".join(word.capitalize() for word in kind.split("-")),
-        "code": f"0x{self_assigned(namespace, kind):08x}",
+        "code": f"0x{code:08x}",
+        "literal": f"0x{code:08X}",
         "version": __version__,
     }
 

@@ -112,6 +112,7 @@ def test_plugin_is_installed_tested_and_typed(tmp_path: Path) -> None:
     check(*python, "pytest", "-q", "-p", "no:cacheprovider", goal, cwd=tmp_path)
     check(*python, "mypy", "--cache-dir", os.devnull, ".", cwd=goal)
     check(*python, "ruff", "check", "--no-cache", ".", cwd=goal)
+    check(*python, "ruff", "format", "--check", "--no-cache", ".", cwd=goal)
     found = domctx("types", "acme/tpm", site=site)
     assert (found.returncode, found.stdout.split()[:3]) == (0, [b"0x7b3f5785", b"acme/tpm", b"v1"])
     assert b"acme-tpm:main" in domctx("plugins", site=site).stdout
