@@ -14,6 +14,10 @@ FOOTER_SIZE: Final = 5
 HEADER: Final = re.compile(rb"[\x01\x04]\x00\x00[\x00-\xff]{2}([\x01-\xff])", re.DOTALL)
 """How a section begins that names itself: ids are small, names are not empty."""
 PRINTABLE: Final = re.compile(rb"[!-~ ]+")
+SMALL: Final = 0xFF
+"""Versions that are believed of a section's header by itself."""
+LARGE: Final = 0x7FFF_FFFF
+"""Those that are where a section is known to end: some devices have large ones (i6300esb), or dates (eepro100)."""
 OVERLAP: Final = 512
 """Octets that hold the longest header."""
 FIRST_PIECE: Final = 1 << 9
@@ -45,7 +49,7 @@ def goes_on(file: StreamFile, offset: int, eof: int | None) -> bool:
     if octets[0] == Element.EOF:
         return eof in (None, offset)
     if octets[0] in (Element.SECTION_START, Element.SECTION_FULL):
-        return _is_header(octets, 0)
+        return _is_header(octets, 0, LARGE)
     return len(octets) >= 5
 
 
@@ -57,15 +61,15 @@ def begins(file: StreamFile, offset: int, eof: int | None) -> bool:
     return _is_header(octets, 0)
 
 
-def _is_header(octets: bytes, place: int) -> bool:
-    """Whether a section that names itself begins there, as far as one can tell."""
+def _is_header(octets: bytes, place: int, newest: int = SMALL) -> bool:
+    """Whether a section that names itself, of a version up to ``newest``, begins there, as far as one can tell."""
     found = HEADER.match(octets, place)
     if found is None:
         return False
     name_end = found.end() + found[1][0]
     numbers = octets[name_end : name_end + 8]
     named = PRINTABLE.fullmatch(octets, found.end(), name_end) is not None
-    return named and len(numbers) == 8 and numbers[:2] == bytes(2) and numbers[4:7] == bytes(3)
+    return named and len(numbers) == 8 and numbers[:2] == bytes(2) and int.from_bytes(numbers[4:], "big") <= newest
 
 
 def by_footer(file: StreamFile, offset: int, identity: int, eof: int | None) -> int | None:

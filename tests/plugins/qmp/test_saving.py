@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from domctx.cli.run import run
+from helpers.live_loads import SMALL, image_of, load, waiting
 from helpers.live_saves import machine, ticks
 from helpers.real_qemu import BARE, RealQemu
 
@@ -78,6 +79,18 @@ def test_memory_is_what_qemu_says(start: Start, memory: str, tmp_path: Path) -> 
     assert found[:low] == told[:low]
     assert found[high:] == told[high:]
     assert qemu.status() == ("postmigrate" if memory in ("private", "copied") else "paused")
+
+
+@pytest.mark.parametrize("device", ["i6300esb", "i82559a", "dc390", "tulip"])
+def test_devices_with_large_versions(device: str, tmp_path: Path) -> None:
+    """Are told apart before their descriptions have come: the machine is saved, and loaded again."""
+    args = (*SMALL, "-device", device)
+    image = image_of(tmp_path / "vm.dctx", *args)
+    assert run(["verify", str(image)]) == 0
+    with waiting(*args) as qemu:
+        assert load(image, qemu) == 0
+        assert qemu.status() == "running"
+        assert run(["registers", f"qmp:{qemu.socket}"]) == 0
 
 
 def sides(a: Path, b: Path, capfd: pytest.CaptureFixture[str]) -> list[str]:
