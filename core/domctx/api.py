@@ -69,6 +69,13 @@ class Images(enum.Flag):
     """A plain domain context v10 image: Xen's own records only."""
 
 
+class Role(enum.Enum):
+    """What a reference is to a command: what it opens, or what it writes, creates or changes."""
+
+    SOURCE = "source"
+    GOAL = "goal"
+
+
 @frozen
 class Option:
     """An option of a format or record type: ``-O name=value``, and ``--alias value`` where it has a plain alias.
@@ -84,6 +91,8 @@ class Option:
     alias: str | None = None
     multiple: bool = False
     """May be given several times; the value is then a tuple."""
+    role: Role | None = None
+    """Of a format's options: what a reference must be for the option to mean anything; None: either."""
 
 
 @frozen

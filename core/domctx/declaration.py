@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from domctx.api import Command, Format, Images, Instances, Option, RecordType, StateKey, StateProvider
+from domctx.api import Command, Format, Images, Instances, Option, RecordType, Role, StateKey, StateProvider
 
 _TYPE_KINDS: Final[Mapping[str, Any]] = {
     "code": int,
@@ -55,7 +55,7 @@ def _of_kinds(item: Any, kinds: Mapping[str, Any]) -> list[str]:
 
 
 def _is_option(value: Any) -> bool:
-    return isinstance(value, Option) and value.type in (str, int, bool)
+    return isinstance(value, Option) and value.type in (str, int, bool) and isinstance(value.role, Role | None)
 
 
 def _uncallable(item: Any, names: Sequence[str], *, optional: bool = False) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from domctx.api import Option
+from domctx.api import Format, Option, Role
 from domctx.errors import UsageError
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -33,6 +33,29 @@ def parse(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:
         else:
             values[name] = _value(option, value)
     return values
+
+
+def check(given: Sequence[str], sources: Iterable[Format], goals: Iterable[Format], more: Iterable[Option]) -> None:
+    """Refuse what none of these formats declares for what it is here, nor ``more`` has. Raises UsageError as ``parse``.
+
+    An option that only means something on the other side is named: it would be ignored.
+    """
+    declared, idle = list(more), {}
+    for role, formats in ((Role.SOURCE, sources), (Role.GOAL, goals)):
+        for format_ in formats:
+            for option in format_.options:
+                if option.role in (None, role):
+                    declared.append(option)
+                else:
+                    idle[option.name] = (
+                        f"option {option.name!r} means nothing here: {format_.scheme}: is the {role.value}"
+                    )
+    known = {option.name for option in declared}
+    for text in given:
+        name = text.partition("=")[0]
+        if name in idle and name not in known:
+            raise UsageError(idle[name], hint="leave it out")
+    parse(given, declared)
 
 
 def select(given: Iterable[str], declared: Sequence[Option]) -> dict[str, Any]:

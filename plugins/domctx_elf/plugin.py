@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx_elf.names import MAGIC, RAW, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
@@ -56,8 +56,17 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
 
 
 OPTIONS = (
-    Option("kind", str, "qemu: as QEMU dumps its guests; xen: as Xen does", default="qemu", choices=("qemu", "xen")),
-    Option("paging", bool, "segments by linear addresses, of what vCPUs map (kind=qemu)", default=False),
+    Option(
+        "kind",
+        str,
+        "qemu: as QEMU dumps its guests; xen: as Xen does",
+        default="qemu",
+        choices=("qemu", "xen"),
+        role=Role.GOAL,
+    ),
+    Option(
+        "paging", bool, "segments by linear addresses, of what vCPUs map (kind=qemu)", default=False, role=Role.GOAL
+    ),
 )
 
 

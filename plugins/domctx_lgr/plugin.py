@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink
 from domctx.hookspecs import hookimpl
 from domctx_lgr.names import GZIP_MAGIC, OLD_SIGNATURE, SCHEME, SIGNATURE
 
@@ -62,9 +62,16 @@ def domctx_formats() -> Sequence[Format]:
             write=write,
             coverage=coverage,
             options=(
-                Option("variant", str, "layout to write: A3 (March 2004) or B (May 2004)", "A3", choices=("A3", "B")),
-                Option("gzip", bool, "compress what is written", True),
-                Option("name", str, "name to write instead of the domain's own"),
+                Option(
+                    "variant",
+                    str,
+                    "layout to write: A3 (March 2004) or B (May 2004)",
+                    "A3",
+                    choices=("A3", "B"),
+                    role=Role.GOAL,
+                ),
+                Option("gzip", bool, "compress what is written", True, role=Role.GOAL),
+                Option("name", str, "name to write instead of the domain's own", role=Role.GOAL),
             ),
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink, StateProvider, Target
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx.states import VCPUS, Vcpus
 from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, QCOW2_MAGIC, SCHEME
@@ -62,15 +62,22 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
 
 PACKED = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
 OPTIONS = (
-    Option("offset", int, "where in the file the stream begins", 0, alias="offset"),
-    Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot"),
-    Option("channel", str, "the file of a multifd channel", alias="channel", multiple=True),
-    Option("ram-file", str, "[BLOCK=]PATH: shared memory that the stream leaves out", alias="ram-file", multiple=True),
+    Option("offset", int, "where in the file the stream begins", 0, alias="offset", role=Role.SOURCE),
+    Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot", role=Role.SOURCE),
+    Option("channel", str, "the file of a multifd channel", alias="channel", role=Role.SOURCE, multiple=True),
+    Option(
+        "ram-file",
+        str,
+        "[BLOCK=]PATH: shared memory that the stream leaves out",
+        alias="ram-file",
+        role=Role.SOURCE,
+        multiple=True,
+    ),
 )
 LIBVIRT_OPTIONS = (
     OPTIONS[-1],
-    Option("compression", str, "how to pack what is written; as it was, or raw", choices=PACKED),
-    Option("xml", str, "the file of a domain's XML, for domains that have none"),
+    Option("compression", str, "how to pack what is written; as it was, or raw", choices=PACKED, role=Role.GOAL),
+    Option("xml", str, "the file of a domain's XML, for domains that have none", role=Role.GOAL),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domctx.api import Option
+from domctx.api import Option, Role
 
 CONTINUE: Final = "continue"
 STOP: Final = "stop"
@@ -25,6 +25,7 @@ THEN: Final = Option(
     CONTINUE,
     choices=(CONTINUE, STOP, QUIT),
     alias="then",
+    role=Role.SOURCE,
 )
 DISKS: Final = Option(
     "disks",
@@ -33,6 +34,7 @@ DISKS: Final = Option(
     NOTE,
     choices=(NOTE, OVERLAY, NONE),
     alias="disks",
+    role=Role.SOURCE,
 )
 START: Final = Option(
     "start",
@@ -41,16 +43,29 @@ START: Final = Option(
     AS_SAVED,
     choices=(START_YES, START_NO, AS_SAVED),
     alias="start",
+    role=Role.GOAL,
 )
 FORCE_DISKS: Final = Option(
-    "force-disks", bool, "load over disks that changed since the save", False, alias="force-disks"
+    "force-disks", bool, "load over disks that changed since the save", False, alias="force-disks", role=Role.GOAL
 )
-RUN: Final = Option("run", bool, "start QEMU with the command line kept in the image", False, alias="run")
+RUN: Final = Option(
+    "run", bool, "start QEMU with the command line kept in the image", False, alias="run", role=Role.GOAL
+)
 QEMU_ARG: Final = Option(
-    "qemu-arg", str, "one more argument for a QEMU that is started, behind the others", alias="qemu-arg", multiple=True
+    "qemu-arg",
+    str,
+    "one more argument for a QEMU that is started, behind the others",
+    alias="qemu-arg",
+    role=Role.GOAL,
+    multiple=True,
 )
 TRUST: Final = Option(
-    "trust-command-line", bool, "start what the image says without asking", False, alias="trust-command-line"
+    "trust-command-line",
+    bool,
+    "start what the image says without asking",
+    False,
+    alias="trust-command-line",
+    role=Role.GOAL,
 )
 
 OPTIONS: Final = (THEN, DISKS, START, FORCE_DISKS, RUN, QEMU_ARG, TRUST)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domctx.api import Command, Domain, Format, FormatContext, Option, Target
+from domctx.api import Command, Domain, Format, FormatContext, Option, Role, Target
 from domctx.hookspecs import hookimpl
 
-OPTIONS = (Option("seed", int, "where the new machine's frames are scattered to: one seed, one machine"),)
+OPTIONS = (
+    Option("seed", int, "where the new machine's frames are scattered to: one seed, one machine", role=Role.GOAL),
+)
 
 
 def open_(location: str, context: FormatContext) -> Domain:

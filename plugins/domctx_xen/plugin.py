@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domctx.api import Coverage, Domain, Format, FormatContext, Option, Sink
+from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink
 from domctx.hookspecs import hookimpl
 
 SCHEME = "xen"
@@ -52,12 +52,14 @@ def domctx_formats() -> Sequence[Format]:
                     str,
                     "what to write around the libxc stream; by default as it was found, else nothing",
                     choices=("libxc", "libxl", "xl"),
+                    role=Role.GOAL,
                 ),
                 Option(
                     "version",
                     str,
                     "of the libxc stream to write; by default as it was found, else 3",
                     choices=("2", "3", "4"),
+                    role=Role.GOAL,
                 ),
             ),
         )

@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from domctx.api import Command, Format, Images, Option, StateKey, StateProvider
+from domctx.api import Command, Format, Images, Option, Role, StateKey, StateProvider
 from domctx.declaration import problems
 from domctx.registry import Registry
 from helpers.counters import COUNTER
@@ -16,6 +16,7 @@ from helpers.plugins import manager_of, plugin
 FORMAT = Format(scheme="acme", summary="a format", magics=((4, b"ACME"),))
 PROVIDER = StateProvider(StateKey("acme/x"), lambda holder: None)
 FLOAT = Option("x", cast("type[int]", float), "a fraction")
+SIDE = Option("x", int, "a number", role=cast("Role", "goal"))
 COMMAND = Command("acme", "does it", "acme:command")
 
 
@@ -33,6 +34,7 @@ def test_what_is_sound() -> None:
         (COUNTER, {"state": "acme/x"}, "state is 'acme/x', expected a StateKey"),
         (COUNTER, {"options": ("x",)}, "options has 'x', expected an Option of str, int or bool"),
         (COUNTER, {"options": (FLOAT,)}, f"options has {FLOAT!r}, expected an Option of str, int or bool"),
+        (FORMAT, {"options": (SIDE,)}, f"options has {SIDE!r}, expected an Option of str, int or bool"),
         (COUNTER, {"options": None}, "options is None, expected a tuple"),
         (COUNTER, {"save": None}, "save is None, which cannot be called"),
         (COUNTER, {"view": 7}, "view is 7, which cannot be called"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domctx import options
-from domctx.api import Option
+from domctx.api import Format, Option, Role
 from domctx.errors import UsageError
 
 DECLARED = [
@@ -60,3 +60,24 @@ def test_defaults() -> None:
     assert options.value_of("file", {}, DECLARED) == ()
     with pytest.raises(KeyError, match="'speed' is not declared"):
         options.value_of("speed", {}, DECLARED)
+
+
+def test_what_an_option_is_for() -> None:
+    """One that means something on the other side only is refused by name; on both sides both may be given."""
+    own = [Option("then", str, "", role=Role.SOURCE), Option("start", str, "", role=Role.GOAL), Option("any", str, "")]
+    live, file = Format(scheme="live", summary="", options=tuple(own)), Format(scheme="file", summary="")
+    level = [Option("level", int, "")]
+    options.check(["then=a", "any=b", "level=3"], [live], [file], level)
+    options.check(["start=a", "any=b"], [file], [live], ())
+    options.check(["then=a", "start=b", "any=c"], [live], [live], ())
+    for given, sources, goals, is_ in (
+        ("start", [live], [file], "source"),
+        ("then", [file], [live], "goal"),
+        ("then", [], [live], "goal"),
+    ):
+        with pytest.raises(
+            UsageError, match=f"option '{given}' means nothing here: live: is the {is_}\n  leave it out"
+        ):
+            options.check([f"{given}=a"], sources, goals, ())
+    with pytest.raises(UsageError, match=r"there is no option 'level' here\n.*known: any, start$"):
+        options.check(["level=3"], [], [live], ())

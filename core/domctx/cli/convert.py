@@ -49,7 +49,7 @@ def command(
     session.registry.manager.refuse_broken()
     reference = session.seekable(session.reference(source))
     in_format = session.format_of(reference)
-    session.check_options(given, [in_format, out_format], saving=out_format.scheme == IMAGE)
+    session.check_options(given, [in_format], [out_format], saving=out_format.scheme == IMAGE)
     if out_format.write is not None or out_format.scheme == IMAGE:
         _refuse_existing(out, force=force)
     if drop and out_format.write is not None and out_format.scheme != IMAGE:

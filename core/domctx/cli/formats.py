@@ -47,4 +47,5 @@ def _option(option: Option) -> dict[str, Any]:
         "help": option.help,
         "default": option.default,
         "choices": list(option.choices),
+        "role": option.role.value if option.role is not None else None,
     }

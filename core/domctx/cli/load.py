@@ -44,7 +44,7 @@ def command(
     goal = session.reference(target) if target is not None else _implied(session, given)
     if goal.scheme in (None, IMAGE):
         raise UsageError("is not a machine to load into", file=target, hint="write its scheme, for instance sim:DIR")
-    session.check_options(given, [session.format_of(goal)])
+    session.check_options(given, goals=[session.format_of(goal)])
     session.registry.manager.refuse_broken()
     check_drop(drop, session.registry)
     reference = session.reference(image)

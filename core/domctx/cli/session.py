@@ -15,7 +15,7 @@ from domctx.cli.terminal import complain, printable, silence
 from domctx.errors import DomctxError, UsageError
 
 if TYPE_CHECKING:
-    from domctx.api import Domain, Format, FormatContext, Option, Target
+    from domctx.api import Domain, Format, FormatContext, Target
     from domctx.context import OpenContext, Operation
     from domctx.manager import Plugin
     from domctx.references import Reference
@@ -153,14 +153,19 @@ class Session:
 
         return OpenContext(operation, format_.options, options.select(operation.given, format_.options))
 
-    def check_options(self, given: Sequence[str], formats: Iterable[Format], *, saving: bool = False) -> None:
-        """Refuse an option that neither these formats nor, in a save, any record type declares."""
+    def check_options(
+        self,
+        given: Sequence[str],
+        sources: Iterable[Format] = (),
+        goals: Iterable[Format] = (),
+        *,
+        saving: bool = False,
+    ) -> None:
+        """Refuse an option that neither these formats nor, in a save, any record type declares for what is done."""
         from domctx import options
 
-        declared: list[Option] = [option for format_ in formats for option in format_.options]
-        if saving:
-            declared += [option for bound in self.registry.types.values() for option in bound.type.options]
-        options.parse(given, declared)
+        types = self.registry.types.values() if saving else ()
+        options.check(given, sources, goals, [option for bound in types for option in bound.type.options])
 
     def seekable(self, reference: Reference) -> Reference:
         """The reference itself; standard input is first spooled to a file that has no name."""

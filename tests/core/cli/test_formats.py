@@ -27,6 +27,8 @@ def test_formats_json(capsys: Any) -> None:
     assert rows["sim"]["can"] == ["open", "create", "update"]
     assert rows["lgr"]["plugin"] == "domctx:lgr"
     assert {option["name"]: option["choices"] for option in rows["lgr"]["options"]}["variant"] == ["A3", "B"]
+    roles = {option["name"]: option["role"] for option in rows["qmp"]["options"]}
+    assert (roles["then"], roles["start"]) == ("source", "goal")
 
 
 def test_plugins(capsys: Any, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx_disks import DiskFile
 from domctx_disks.body import to_body
@@ -179,3 +180,28 @@ def test_what_has_a_time(tmp_path: Path) -> None:
         assert told(name) == DiskFile(name)
     (tmp_path / "d").write_bytes(b"12")
     assert told(str(tmp_path / "d")).size == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "role"),
+    [
+        (["load", "a.dctx", "qmp:sock", "--disks", "overlay"], "disks", "goal"),
+        (["load", "a.dctx", "qmp:sock", "--then", "quit"], "then", "goal"),
+        (["save", "qmp:sock", "b.dctx", "--start", "yes"], "start", "source"),
+        (["save", "qmp:sock", "b.dctx", "--force-disks"], "force-disks", "source"),
+    ],
+)
+def test_an_option_of_the_other_side(command: list[str], name: str, role: str, told_by: Callable[..., str]) -> None:
+    """Is refused before anything is opened: who gives it relies on what would not be done."""
+    assert f"option '{name}' means nothing here: qmp: is the {role}" in told_by(command, 2)
+
+
+@pytest.fixture
+def told_by(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that exits with a code; what it told."""
+
+    def told_by(command: list[str], code: int) -> str:
+        assert run(command) == code
+        return capsys.readouterr().err
+
+    return told_by
