@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from domctx.cli import options
 from domctx.cli.session import Session
+from domctx.cli.terminal import complain
 from domctx.context import Operation
 from domctx.errors import DomainError, DomctxError, PluginError, UsageError
 from domctx.image import open_image
 from domctx.references import IMAGE, Reference
 from domctx.verify import Report, verify_foreign, verify_image, verify_stream
+
+FALLS_SHORT: Final = 1
 
 
 @click.command("verify")
@@ -24,18 +27,27 @@ from domctx.verify import Report, verify_foreign, verify_image, verify_stream
 def command(session: Session, files: tuple[str, ...], given: tuple[str, ...], allow_newer: bool, as_json: bool) -> int:
     """Check digests and framing of each of FILES, then decode every record and frame.
 
-    Says of foreign files which parts no check covers. Exit code 1 where a file falls short.
+    Says of foreign files which parts no check covers. Exit code 1 where a file falls short, 6 where one cannot be read;
+    the others are looked at all the same.
     """
-    reports = []
+    reports, code = [], 0
     for file in files:
         operation = session.operation(given, allow_newer=allow_newer)
-        report = _verify(session, file, operation)
+        try:
+            report = _verify(session, file, operation)
+        except DomainError as error:  # it says nothing about what is in the file
+            reports.append(_describe(session, file, Report(problems=(error.at(file=file),), coverage=())))
+            complain(f"domctx: {session.named(error)}")
+            code = error.exit_code
+            continue
         reports.append(_describe(session, file, report))
         if not as_json:
             _print(session, reports[-1])
+        if report.problems:
+            code = max(code, FALLS_SHORT)
     if as_json:
         session.print_json({"files": reports})
-    return 0 if all(report["good"] for report in reports) else 1
+    return code
 
 
 def _verify(session: Session, file: str, operation: Operation) -> Report:

@@ -114,6 +114,17 @@ def test_what_says_nothing_about_a_file(cli: Cli, arguments: list[str], code: in
     assert message in ran.err
 
 
+def test_the_others_are_looked_at_all_the_same(cli: Cli) -> None:
+    """Where a file cannot be read; that counts for more than one that falls short."""
+    names = [cli.file("a.dctx", vendor_image()), str(cli.path("missing")), cli.file("b.dctx", damaged())]
+    ran = cli("verify", *names)
+    assert (ran.code, ran.err) == (6, f"domctx: {names[1]}: No such file or directory\n")
+    assert [line.partition(":")[0] for line in ran.out.splitlines()] == [names[0], names[2], names[2]]
+    told = json.loads(cli("verify", "--json", *names).out)["files"]
+    assert [(row["file"], row["good"]) for row in told] == [(names[0], True), (names[1], False), (names[2], False)]
+    assert [problem["exit_code"] for problem in told[1]["problems"]] == [6]
+
+
 def test_newer_images_may_be_allowed(cli: Cli) -> None:
     """And a machine that is broken falls short."""
     path = cli.file("a", SMALLEST[:16] + bytes([5, 0, 0, 0, 0, 0, 0, 0]) + SMALLEST[24:])
