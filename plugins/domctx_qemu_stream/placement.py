@@ -83,7 +83,7 @@ def low_in_cmos(cmos: bytes, size: int) -> int | None:
     return low if fits else None
 
 
-def main_blocks(blocks: Sequence[WireBlock]) -> list[int]:
+def main_blocks(blocks: Sequence[WireBlock | RamBlock]) -> list[int]:
     """Which blocks are the main RAM, in the order of their addresses.
 
     Several nodes of NUMA are ordered by the numbers in their names where only these differ, else as they are listed.

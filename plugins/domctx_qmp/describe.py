@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from domctx.api import Machine, RamBlock
+from domctx.api import Machine, Placement, RamBlock
+from domctx.errors import DomainError
 from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, place
@@ -52,11 +53,15 @@ class ToldBoard(Board):
 def machine_of(monitor: Monitor) -> Machine:
     """The machine, its main RAM where QEMU has it."""
     kind = machine_type(monitor)
+    found = list(blocks_of(monitor.human("info ramblock")))
+    dimms = plugged_in(found, memory_devices(monitor))
+    others = [block for block in found if block.name not in dimms]
+    rest = iter(placed(kind, others, monitor.human("info mtree -f")))
     return Machine(
         name=kind,
         architecture=str(monitor.execute("query-target")["arch"]),
         hypervisor="qemu",
-        blocks=placed(kind, list(blocks_of(monitor.human("info ramblock"))), monitor.human("info mtree -f")),
+        blocks=tuple(dimms.get(block.name) or next(rest) for block in found),
         vcpus=tuple(sorted(row["cpu-index"] for row in monitor.execute("query-cpus-fast"))),
         run_state="running" if monitor.status() == RUNNING else "paused",
         uuid=uuid_of(monitor),
@@ -97,6 +102,30 @@ def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock,
             return place(blocks, ToldBoard(board.name, board.aligned, start + high[block.name]))
         start += block.size
     return place(blocks, ToldBoard(board.name, board.aligned, start))
+
+
+def memory_devices(monitor: Monitor) -> Sequence[Any]:
+    """What ``query-memory-devices`` tells; nothing where QEMU does not know it (before 2.1)."""
+    try:
+        return list(monitor.execute("query-memory-devices"))
+    except DomainError:
+        if monitor.is_lost:
+            raise
+        return ()
+
+
+def plugged_in(blocks: Iterable[WireBlock], devices: Iterable[Any]) -> dict[str, RamBlock]:
+    """Those of ``blocks`` that are DIMMs, by name; a block is called as its backend, or as that one's path."""
+    told: dict[str, Any] = {}
+    for device in devices:
+        if device["type"] == "dimm":
+            path = str(device["data"]["memdev"])
+            told |= {path: device["data"], path.rpartition("/")[2]: device["data"]}
+    return {
+        block.name: RamBlock(block.name, block.size, placements=(Placement(told[block.name]["addr"], 0, block.size),))
+        for block in blocks
+        if block.name in told and told[block.name]["size"] == block.size
+    }
 
 
 def memory_lines(tree: str) -> list[str]:

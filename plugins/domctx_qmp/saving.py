@@ -12,6 +12,7 @@ import attrs
 
 from domctx.api import Machine
 from domctx.errors import DomainError, DomctxError
+from domctx_qemu_stream.placement import main_blocks
 from domctx_qmp import found, migration
 from domctx_qmp.device_state import device_state, with_run_state
 from domctx_qmp.disks import DiskKeeper
@@ -94,7 +95,7 @@ class Saving:
 
     def _private(self) -> Mapping[int, RamFile] | None:
         """What else than shared files holds RAM, where the guest can be saved without a migration; else None."""
-        main = {index for index, block in enumerate(self.told.blocks) if block.placements}
+        main = set(main_blocks(self.told.blocks))
         if self._changed["running"] or not main or not main <= self._shared.files.keys():
             return None
         return private_ram(self._monitor, self.told.blocks, self._shared.files)

@@ -20,6 +20,7 @@ from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.kept import KeptStream
 from domctx_qemu_stream.layout import MAGIC, RAM, RAM_BLOCKS, VERSION, Element
 from domctx_qemu_stream.passing import listed
+from domctx_qemu_stream.placement import main_blocks
 from domctx_qemu_stream.ram import EMPTY
 from domctx_qmp.describe import Region, memory_lines, regions
 from domctx_qmp.host import Mapped, holding, host_address, mappings
@@ -141,7 +142,7 @@ def private_ram(
 ) -> dict[int, RamFile] | None:
     """The blocks that are not ``shared`` but mapped for the guest, in QEMU's memory; None where one cannot be read."""
     found: dict[int, RamFile] = {}
-    shown = mappings(monitor.pid)
+    shown, main = mappings(monitor.pid), set(main_blocks(blocks))
     tree = list(regions(memory_lines(monitor.human("info mtree -f"))))
     try:
         for index, block in enumerate(blocks):
@@ -149,7 +150,7 @@ def private_ram(
             if index in shared or not where:
                 continue
             file = _private(monitor, block, where[0], shown)
-            if file is None or block.placements or _is_shared_name(block, blocks):
+            if file is None or index in main or _is_shared_name(block, blocks):
                 raise LookupError
             found[index] = file
     except LookupError:

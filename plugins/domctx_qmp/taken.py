@@ -29,7 +29,7 @@ from domctx_qmp.ram_file import RamFile
 UNSEEN: Final = 1024
 """Pages that pass at once where nobody wants them."""
 DROPPED: Final = (IGNORE_SHARED,)
-TOLD: Final = ("name", "architecture", "blocks", "vcpus")
+TOLD: Final = ("name", "architecture", "vcpus")
 """What QEMU and its stream both tell of a machine; old machine types do not name themselves in it."""
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from domctx.api import Placement
 from domctx_qemu_stream.blocks import WireBlock
-from domctx_qmp.describe import blocks_of, machine_of, memory_lines, placed
+from domctx_qmp.describe import blocks_of, machine_of, memory_lines, placed, plugged_in
 from domctx_qmp.monitor import Monitor
 from helpers.qemu_corpus import opened
 from helpers.real_qemu import BARE, RealQemu
@@ -38,6 +39,44 @@ def test_it_is_what_the_stream_tells(name: str, tmp_path: Path) -> None:
             domain.machine, uuid=UUID if name == "pc" else None
         )
         domain.close()
+
+
+NODE = ("-object", "memory-backend-ram,id=node,size=32M", "-numa", "node,memdev=node")
+DIMMS = (
+    *("-m", "32,slots=2,maxmem=512M", "-object", "memory-backend-ram,id=one,size=64M"),
+    *(
+        "-object",
+        "memory-backend-ram,id=two,size=32M",
+        "-device",
+        "pc-dimm,memdev=two",
+        "-device",
+        "pc-dimm,memdev=one",
+    ),
+)
+
+
+@pytest.mark.parametrize("machine", [("pc",), ("pc-i440fx-3.1",), ("pc", *NODE)])
+def test_dimms_stand_where_they_are_plugged_in(machine: tuple[str, ...], tmp_path: Path) -> None:
+    """As QEMU's own dump of the machine has it, segment for segment; also where main memory is an object too."""
+    with RealQemu(*BARE, "-machine", *machine, *DIMMS, "-S") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            told = machine_of(monitor)
+            monitor.execute("dump-guest-memory", {"paging": False, "protocol": f"file:{tmp_path / 'core'}"})
+    with (tmp_path / "core").open("rb") as file:
+        segments = [segment.header for segment in ELFFile(file).iter_segments("PT_LOAD")]
+    dumped = sorted((header["p_paddr"], header["p_memsz"]) for header in segments)
+    places = sorted((place.address, place.length) for block in told.blocks for place in block.placements)
+    assert [place for place in dumped if place[0] >= 1 << 32] == [place for place in places if place[0] >= 1 << 32]
+    assert len(places) == 3
+
+
+def test_memory_devices_of_other_kinds() -> None:
+    """Have no place that is told here, nor has a DIMM whose block is another than was told."""
+    block = WireBlock("mem0", 4096)
+    row = {"memdev": "/objects/mem0", "addr": 1 << 32, "size": 4096}
+    for kind, data in (("nvdimm", row), ("dimm", row | {"size": 8192}), ("dimm", row | {"memdev": "/objects/mem1"})):
+        assert plugged_in([block], [{"type": kind, "data": data}]) == {}
 
 
 def test_a_guest_that_runs() -> None:

@@ -169,3 +169,16 @@ def test_a_saved_guest_is_loaded_by_qemu(
         other.qmp("cont")
         while ticks(other) == before:
             os.sched_yield()
+
+
+@pytest.mark.parametrize("memory", ["private", "memfd"])
+def test_a_dimm_is_saved_in_its_place(start: Start, memory: str, tmp_path: Path) -> None:
+    """Guest-physical memory goes on where QEMU has it, in the image as in the machine."""
+    more = ("-m", f"{SIZE >> 20},slots=1,maxmem=512M", "-object", "memory-backend-ram,id=dimm,size=64M")
+    qemu = start(memory, *more, "-device", "pc-dimm,memdev=dimm")
+    wait_for_a_tick(qemu)
+    image = tmp_path / "vm.dctx"
+    assert run(["save", f"qmp:{qemu.socket}", str(image)]) == 0
+    (row,) = qemu.qmp("query-memory-devices")
+    assert run(["read", str(image), f"0x{row['data']['addr']:x}", "0x4000000"]) == 0
+    assert run(["read", str(image), f"0x{row['data']['addr'] - 1:x}", "1"]) == 6
