@@ -53,6 +53,8 @@ def measured(row: Row, bench: Bench) -> dict[str, Any]:
         found = row.run(bench)
     except Missing as error:
         return told | {"missing": str(error)}
+    finally:
+        bench.tidy()  # the folder may be in memory: what one row wrote must not crowd the next
     return told | {"value": round(found.value, 4), "figures": found.figures}
 
 

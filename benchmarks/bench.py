@@ -146,6 +146,10 @@ class Bench:
         folder.mkdir(exist_ok=True)
         return folder / name
 
+    def tidy(self) -> None:
+        """Remove what runs wrote; inputs stay."""
+        shutil.rmtree(self.folder / "out", ignore_errors=True)
+
 
 def remove(path: Path) -> None:
     """Remove a file or folder, if it is there."""
