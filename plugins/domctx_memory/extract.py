@@ -53,32 +53,39 @@ def command(
     if output != STREAM:
         refuse_existing(Path(output), force=force)
     domain = session.open(file, given, operation)
-    domain.pause()
-    try:
-        kind, _, name = part.partition(":")
+    kind, _, name = part.partition(":")
+    with contextlib.ExitStack() as opened:  # the file is published when its source is given back
+        goal = opened.enter_context(publish(output, force=force)) if output != STREAM else None
+        opened.enter_context(_standing(domain))
         if kind == "device" and name:
-            _extract_device(session, domain, name, output, operation)
+            _extract_device(session, domain, name, goal, output)
         elif part == "memory" or (kind == "block" and name):
-            _extract_memory(session, domain, name, output, operation)
+            _extract_memory(session, domain, name, goal, output, operation)
         else:
             raise UsageError(f"{part!r} is no part", hint="write memory, block:NAME or device:NAME[:INSTANCE]")
+
+
+@contextlib.contextmanager
+def _standing(domain: Domain) -> Iterator[None]:
+    domain.pause()
+    try:
+        yield
     finally:
         domain.unpause()
 
 
-def _extract_memory(session: Session, domain: Domain, block: str, output: str, operation: Operation) -> None:
+def _extract_memory(
+    session: Session, domain: Domain, block: str, goal: io.FileIO | None, output: str, operation: Operation
+) -> None:
     memory = session.registry.attach(domain).state(MEMORY)
     if memory is None:
         raise DomainError("there is no memory in it", file=domain.location or None)
     space = space_of(memory, block or None)
-    if output == STREAM:
+    if goal is None:
         with session.progress_of(operation, "extract", space.end):
             _stream(memory, space, session.stdout(), operation)
         return
-    with (
-        session.progress_of(operation, "extract", sum(found.size for found in memory.blocks)),
-        publish(output, force=operation.force) as goal,
-    ):
+    with session.progress_of(operation, "extract", sum(found.size for found in memory.blocks)):
         Scatter(goal, output, space).write(memory, operation)
 
 
@@ -147,25 +154,12 @@ class Scatter:
                 put(self._descriptor, place, octets[low - offset : high - offset].data, self._name)
 
 
-def _extract_device(session: Session, domain: Domain, name: str, output: str, operation: Operation) -> None:
+def _extract_device(session: Session, domain: Domain, name: str, goal: io.FileIO | None, output: str) -> None:
     devices = session.registry.attach(domain).state(DEVICES)
     section = device_named(devices.sections if devices is not None else (), name)
-    with _opened(session, output, operation) as sink:
-        sink.write(section.octets)
-
-
-@contextlib.contextmanager
-def _opened(session: Session, output: str, operation: Operation) -> Iterator[FileSink]:
-    """A sink to standard output, or to a file that appears whole or not at all."""
-    if output == STREAM:
-        sink = FileSink(session.stdout(), "standard output")
-        yield sink
-        sink.close()
-        return
-    with publish(output, force=operation.force) as goal:
-        sink = FileSink(goal.fileno(), output)
-        yield sink
-        sink.close()
+    sink = FileSink(session.stdout(), "standard output") if goal is None else FileSink(goal.fileno(), output)
+    sink.write(section.octets)
+    sink.close()
 
 
 def device_named(sections: Sequence[DeviceSection], text: str) -> DeviceSection:

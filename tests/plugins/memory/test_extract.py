@@ -209,3 +209,22 @@ def test_the_disks_refusal_is_told(image: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DomainError, match="No space left"):
         run("extract", image, "memory", "-o", tmp_path / "out")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("part", ["memory", "device:cpu"])
+def test_nothing_appears_where_the_source_is_not_given_back(tmp_path: Path, part: str) -> None:
+    """What was taken of a guest that did not stand still is nothing that a file may have."""
+
+    class Disturbed(LiveDomain):
+        def unpause(self) -> None:
+            """Fails."""
+            raise DomainError("the guest was continued by somebody else")
+
+    class Sections:
+        sections = (DeviceSection("cpu", 0, 12, b"octets"),)
+
+    memory = SourceMemory([block_of(4)], [random_pages(1, 4, 4096)])
+    domain = Disturbed(machine_of(memory.blocks), {MEMORY: memory, DEVICES: Sections()})
+    with pytest.raises(DomainError, match="continued by somebody else"):
+        run("extract", "m", part, "-o", tmp_path / "out", domains={"m": domain})
+    assert list(tmp_path.iterdir()) == []
