@@ -51,7 +51,8 @@ def block_named(blocks: Sequence[RamBlock], name: str) -> int:
     found = [index for index, block in enumerate(blocks) if block.name == name]
     if len(found) != 1:
         known = ", ".join(repr(block.name) for block in blocks) or "none"
-        raise UsageError(f"{len(found)} RAM blocks are called {name!r}", hint=f"the blocks are: {known}")
+        message = f"{len(found)} RAM blocks are called {name!r}" if found else f"there is no RAM block {name!r}"
+        raise UsageError(message, hint=f"the blocks are: {known}")
     return found[0]
 
 

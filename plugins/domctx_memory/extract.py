@@ -170,4 +170,5 @@ def device_named(sections: Sequence[DeviceSection], text: str) -> DeviceSection:
     choices = found or sections
     names = [f"{section.name}:{section.instance}" for section in choices]
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-    raise UsageError(f"{len(found)} device sections are called {text!r}", hint=f"choose one of: {listed or 'none'}")
+    message = f"{len(found)} device sections are called {text!r}" if found else f"there is no device section {text!r}"
+    raise UsageError(message, hint=f"choose one of: {listed or 'none'}")

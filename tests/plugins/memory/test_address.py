@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -115,7 +117,12 @@ def test_ram_beyond_every_file_is_refused() -> None:
 def test_blocks_are_found_by_their_names() -> None:
     """A name that no block, or more than one, has is refused, listing the blocks."""
     assert block_named(PC, "vga") == 1
-    for blocks, name in ((PC, "nvram"), ([*PC, *PC], "vga"), ([], "ram")):
-        with pytest.raises(UsageError, match="RAM blocks are called") as caught:
+    cases: Sequence[tuple[Sequence[RamBlock], str, str]] = (
+        (PC, "nvram", "there is no"),
+        ([*PC, *PC], "vga", "2 RAM blocks are called"),
+        ([], "ram", "there is no"),
+    )
+    for blocks, name, message in cases:
+        with pytest.raises(UsageError, match=message) as caught:
             block_named(blocks, name)
         assert "the blocks are" in str(caught.value.hint)
