@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -219,6 +218,8 @@ def culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin | None:
 
 def _modules(error: BaseException) -> list[str]:
     """The module of each frame of the traceback, the innermost last."""
+    import traceback  # every command comes by here, and few have one to look at
+
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return [str(frame.f_globals.get("__name__", "")) for frame in frames]
 
