@@ -15,15 +15,14 @@ from domctx.files import RandomFile
 from domctx.states import BlockSource, PageBatch, PageKind
 from domctx.values import frozen
 from domctx_memory.pages import check_range
+from domctx_memory.silence import believed
 from domctx_memory.sources import in_batches
 
 PAGE_SHIFT: Final = 12
 PAGE: Final = 1 << PAGE_SHIFT
 MAX_BLOCKS: Final = 1 << 16
-SILENT: Final = 1 << 22
-"""Pages of memory that are not in the file, of a core of any size: 16 GiB."""
 SPARSE: Final = 1024
-"""A larger machine may have so many of them for each page in the file: some tools leave out what holds zeros."""
+"""Pages that are believed not to be in the file for each that is: some tools leave out what holds zeros."""
 
 
 @frozen(eq=False)
@@ -71,7 +70,7 @@ def blocks_of(loads: NDArray[Any]) -> tuple[list[RamBlock], list[Runs]]:
 
 
 def _check_silence(pages: int, told: int) -> None:
-    if pages - told > max(SILENT, SPARSE * told):
+    if pages - told > believed(told, SPARSE):
         raise UnsupportedError(
             "next to nothing of its memory is in the file",
             expected=f"0x{SPARSE:x} pages at most for each of the 0x{told:x} that are",

@@ -17,12 +17,11 @@ from domctx_elf.content import PHYSICAL, Content
 from domctx_elf.layout import MAX_NOTES
 from domctx_elf.notes import Note, named, parse
 from domctx_elf.xen_layout import XenHeader
+from domctx_memory.silence import believed
 
 PAGE: Final = 4096
 MAX_VCPUS: Final = 1 << 13
 MAX_NAMES: Final = 1 << 16
-SILENT: Final = 1 << 22
-"""Pages that a core may be silent about, whatever its size: 16 GiB."""
 SPARSE: Final = 16
 """A larger guest may have this many pages for each that the core tells of."""
 WIDTHS: Final = {size_of(VcpuGuestContext64): 8, size_of(VcpuGuestContext32): 4}
@@ -157,7 +156,7 @@ def _frames(
             f"the PFNs of section {name} do not ascend", got=f"0x{int(pfns[np.argmax(np.diff(pfns) <= 0) + 1]):x}"
         )
     pages = int(pfns[-1]) + 1 if count else 0
-    if pages > SILENT and pages > SPARSE * count:
+    if pages > believed(count, SPARSE):
         expected, got = f"at most {SPARSE} for each of the 0x{count:x} that it tells of", f"0x{pages:x}"
         raise UnsupportedError("is silent about nearly all of its pages", expected=expected, got=got)
     return pfns, table[:count, 1].astype(np.int64) if width == 16 else None

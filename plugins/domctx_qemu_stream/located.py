@@ -10,6 +10,7 @@ import numpy as np
 from domctx.errors import StreamError, UnsupportedError
 from domctx.states import PageKind
 from domctx.values import frozen
+from domctx_memory.silence import believed
 from domctx_qemu_stream.beside import Beside, is_ignored as is_ignored
 from domctx_qemu_stream.blocks import MappedPages
 from domctx_qemu_stream.files import StreamFile
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
 MAX_UNTOLD: Final = 1 << 28
 """Pages of all blocks that a stream may be silent about, and they are zero or absent: 1 TiB."""
-SILENT: Final = 1 << 22
-"""Pages that are zero since nothing tells of them, of a stream of any size: 16 GiB."""
 SPARSE: Final = 1024
-"""A larger machine may have so many of them for each page that is told of: memory that is not plugged in is not."""
+"""Pages of zeros that are believed for each page that is told of: memory that is not plugged in is not."""
 BITMAP: Final = 1 << 20
 """Octets of a bitmap that are looked at at once."""
 
@@ -97,7 +96,7 @@ def _check_told(ram: RamSection, runs: Sequence[Settled], missing: Sequence[Page
     for block, settled, kind in zip(ram.blocks, runs, missing, strict=True):
         untold[kind] += block.pages - settled.told if block.mapped is None else 0
     told = sum(settled.told for settled in runs)
-    most = min(max(SILENT, SPARSE * told), MAX_UNTOLD)
+    most = min(believed(told, SPARSE), MAX_UNTOLD)
     if untold[PageKind.ZERO] > most or sum(untold.values()) > MAX_UNTOLD:
         expected, got = f"at most 0x{most:x} for 0x{told:x} that it tells of", f"0x{sum(untold.values()):x}"
         raise StreamError(

@@ -11,6 +11,7 @@ from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError, UnsupportedError
 from domctx.files import StreamFile
 from domctx.states import BlockSource, PageBatch, PageKind
+from domctx_memory.silence import believed
 from domctx_memory.sources import in_batches
 from domctx_xen.layout import BROKEN, PAGE_SIZE, XALLOC, XTAB
 from domctx_xen.runs import Columns, carries
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK: Final = "ram"
-SILENT: Final = 1 << 22
-"""Pages that a stream may be silent about, whatever its size: 16 GiB."""
 SPARSE: Final = 16
 """A larger guest may have this many pages for each that the stream tells of."""
 
@@ -39,7 +38,7 @@ def ram_block(pages: int) -> RamBlock:
 def check_silence(pages: int, runs: Columns) -> None:
     """Refuse a stream that claims pages without telling of them. Raises UnsupportedError."""
     told = int(runs.counts.sum())
-    if pages > SILENT and pages > SPARSE * told:
+    if pages > believed(told, SPARSE):
         raise UnsupportedError(
             "the stream is silent about nearly all of its pages",
             expected=f"at most {SPARSE} pages for each of the 0x{told:x} that it tells of",

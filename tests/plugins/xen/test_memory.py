@@ -10,8 +10,8 @@ import pytest
 
 from domctx.errors import DomainError, StreamError, UnsupportedError
 from domctx.states import MEMORY, Memory, PageBatch, PageKind
+from domctx_memory import silence
 from domctx_memory.pages import whole
-from domctx_xen import memory as module
 from helpers import xen_streams as xs
 from helpers.xen_verdicts import domain_of
 
@@ -85,7 +85,7 @@ def test_pages_that_nothing_tells_of_are_bounded(tmp_path: Path, monkeypatch: py
     far = xs.page_data((xs.entry(1 << 39), xs.page(1)))
     with pytest.raises(UnsupportedError, match="silent about nearly all"):
         _ = domain_of(tmp_path, xs.headers(2), xs.STATIC_END, far, xs.END).machine
-    monkeypatch.setattr(module, "SILENT", 1 << 10)
+    monkeypatch.setattr(silence, "SILENT", 1 << 10)
     static = [xs.headers(1), xs.pv_info(), xs.STATIC_END, xs.p2m_frames((1 << 20) - 1, range(1 << 11))]
     with pytest.raises(UnsupportedError, match="silent about nearly all"):
         _ = domain_of(tmp_path, *static, xs.page_data((0, xs.page(1))), *xs.vcpus(8), xs.END).machine
