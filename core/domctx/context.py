@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from domctx import options
-from domctx.api import Machine, Option, RecordType, StateKey
+from domctx.api import Domain, Machine, Option, RecordType, StateKey
 from domctx.errors import DomainError
 from domctx.pool import Pool
 
@@ -70,6 +70,16 @@ def running(operation: Operation | None) -> Iterator[Operation]:
     else:
         with Operation() as own:
             yield own
+
+
+@contextlib.contextmanager
+def paused(domain: Domain) -> Iterator[None]:
+    """The domain stands while the block runs, and is given back in the run state in which it was found."""
+    domain.pause()
+    try:
+        yield
+    finally:
+        domain.unpause()
 
 
 class HandlerContext:

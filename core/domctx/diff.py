@@ -10,7 +10,7 @@ import attrs
 import blake3
 
 from domctx.api import Difference, Domain, Images, Machine, StateKey
-from domctx.context import HandlerContext, Operation, running
+from domctx.context import HandlerContext, Operation, paused, running
 from domctx.handlers import guard_each
 from domctx.manifest import Manifest
 from domctx.plan import Carried, Planned, carried_by, plan
@@ -29,16 +29,8 @@ def diff(a: Domain, b: Domain, registry: Registry, operation: Operation | None =
     What only tells when, by whom or from which frames they were saved is told apart (``counted`` is False).
     """
     registry.manager.refuse_broken()
-    with running(operation) as operation:
-        a.pause()
-        try:
-            b.pause()
-            try:
-                yield from _diff(a, b, registry, operation)
-            finally:
-                b.unpause()
-        finally:
-            a.unpause()
+    with running(operation) as operation, paused(a), paused(b):
+        yield from _diff(a, b, registry, operation)
 
 
 def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Iterator[Difference]:

@@ -79,7 +79,7 @@ def plan(
     attached = registry.attach(domain)
     by_state = registry.states(images)
     planned, left = [], False
-    for key in [*domain.owned_states(), *attached.provided()]:
+    for key in attached.owned():
         if key.name in drop:
             operation.note(f"state {key.name!r} is dropped")
         elif key in by_state:

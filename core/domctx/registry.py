@@ -236,6 +236,10 @@ class AttachedStates:
         keys = dict.fromkeys(provider.key for provider, _ in self._providers if provider.owned)
         return [key for key in keys if self.domain.state(key) is None and self.state(key) is not None]
 
+    def owned(self) -> list[StateKey[Any]]:
+        """The states that the domain owns, and those that plugins provide for it: what a save takes."""
+        return [*cast("Domain", self.domain).owned_states(), *self.provided()]
+
     def _giving(self, provider: StateProvider) -> Callable[[], Any | None]:
         return lambda: provider.provide(self.domain if provider.owned else cast("Domain", self))
 

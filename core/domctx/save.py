@@ -8,7 +8,7 @@ from operator import index
 
 from domctx import __version__, directory, manifest as manifests, options
 from domctx.api import Domain, Images, Sink
-from domctx.context import HandlerContext, Operation, running
+from domctx.context import HandlerContext, Operation, paused, running
 from domctx.errors import DomctxError
 from domctx.groups import GROUP_LIMIT, GroupDigests
 from domctx.handlers import guard
@@ -66,15 +66,11 @@ def save(
     reader accepts.
     """
     registry.manager.refuse_broken()
-    with running(operation) as operation:
-        domain.pause()
-        try:
-            planned = _Plan.of(domain, registry, operation, images, drop)
-            if check is not None:
-                check(planned.estimates)
-            _save(planned, sink)
-        finally:
-            domain.unpause()
+    with running(operation) as operation, paused(domain):
+        planned = _Plan.of(domain, registry, operation, images, drop)
+        if check is not None:
+            check(planned.estimates)
+        _save(planned, sink)
 
 
 def tell_saved(domain: Domain) -> None:
@@ -225,11 +221,8 @@ def dry_run(
     with running(operation) as operation:
         if domain.one_pass:
             return _Plan.of(domain, registry, operation, images, drop).estimates()
-        domain.pause()
-        try:
+        with paused(domain):
             return _Plan.of(domain, registry, operation, images, drop).estimates(sample)
-        finally:
-            domain.unpause()
 
 
 def _bound(item: Planned, context: HandlerContext) -> Estimate:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
 from domctx.api import JSON, Buffer, Context, Domain, Images, Instances, Record, RecordRun
-from domctx.context import HandlerContext, Operation
+from domctx.context import HandlerContext, Operation, paused
 from domctx.errors import StreamError, UsageError
 from domctx.handlers import guard, nest
 from domctx.image_domain import ImageDomain
@@ -56,9 +56,7 @@ def show(domain: ImageDomain, wanted: str | None = None, instance: int | None = 
             found = True
             yield _shown(domain, name, header, offset)
     if wanted is not None and not found:
-        what = wanted if instance is None else f"{wanted}:{instance}"
-        present = ", ".join(names.values()) or "none"
-        raise UsageError(f"there is no record {what}", file=domain.location, hint=f"the file has {present}")
+        raise _absent(domain, wanted, instance, names.values())
 
 
 def show_derived(
@@ -88,14 +86,10 @@ def show_states(
     chosen = _chosen(domain, registry, wanted)
     drop = [key.name for key in domain.owned_states() if chosen is not None and key != chosen.type.state]
     note = None if drop else operation.note  # nobody has to be told what was left out
-    with Operation(operation.given, note=note) as own:
-        domain.pause()
-        try:
-            planned = plan(domain, registry, own, images=Images.DOMCTX, drop=drop)
-            context = context_for(domain, registry, planned, own)
-            found = [row for item in planned if chosen in (None, item.bound) for row in _made(item, context)]
-        finally:
-            domain.unpause()
+    with Operation(operation.given, note=note) as own, paused(domain):
+        planned = plan(domain, registry, own, images=Images.DOMCTX, drop=drop)
+        context = context_for(domain, registry, planned, own)
+        found = [row for item in planned if chosen in (None, item.bound) for row in _made(item, context)]
     return found if wanted is None else _of_instance(found, wanted, instance, domain)
 
 
@@ -104,12 +98,11 @@ def _chosen(domain: Domain, registry: Registry, wanted: str | None) -> BoundType
     if wanted is None:
         return None
     by_state = registry.states(Images.DOMCTX)
-    keys = (*domain.owned_states(), *registry.attach(domain).provided())
-    present = {by_state[key].type.name: by_state[key] for key in keys if key in by_state}
+    owned = registry.attach(domain).owned()
+    present = [by_state[key].type.name for key in owned if key in by_state]
     found = registry.named(wanted)
     if found is None or found.type.name not in present:
-        hint = f"the file has {', '.join(present) or 'none'}"
-        raise UsageError(f"there is no record {wanted}", file=domain.location, hint=hint)
+        raise _absent(domain, wanted, None, present)
     return found
 
 
@@ -117,9 +110,15 @@ def _of_instance(found: list[Shown], wanted: str, instance: int | None, domain: 
     """Those of an instance, all where none is named. Raises UsageError where there are none."""
     rows = [row for row in found if instance in (None, row.instance)]
     if not rows:
-        what = wanted if instance is None else f"{wanted}:{instance}"
-        raise UsageError(f"there is no record {what}", file=domain.location)
+        raise _absent(domain, wanted, instance)
     return rows
+
+
+def _absent(domain: Domain, wanted: str, instance: int | None, present: Iterable[str] | None = None) -> UsageError:
+    """There is no such record; ``present`` are the types of those that there are, where that helps."""
+    what = wanted if instance is None else f"{wanted}:{instance}"
+    hint = None if present is None else f"the file has {', '.join(present) or 'none'}"
+    return UsageError(f"there is no record {what}", file=domain.location, hint=hint)
 
 
 def _made(item: Planned, context: HandlerContext) -> list[Shown]:

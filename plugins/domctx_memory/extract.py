@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from domctx.api import Domain
 from domctx.cli import options
 from domctx.cli.session import Session
-from domctx.context import Operation
+from domctx.context import Operation, paused
 from domctx.errors import DomainError, UsageError
 from domctx.files import put
 from domctx.publish import publish, refuse_existing
@@ -56,22 +56,13 @@ def command(
     kind, _, name = part.partition(":")
     with contextlib.ExitStack() as opened:  # the file is published when its source is given back
         goal = opened.enter_context(publish(output, force=force)) if output != STREAM else None
-        opened.enter_context(_standing(domain))
+        opened.enter_context(paused(domain))
         if kind == "device" and name:
             _extract_device(session, domain, name, goal, output)
         elif part == "memory" or (kind == "block" and name):
             _extract_memory(session, domain, name, goal, output, operation)
         else:
             raise UsageError(f"{part!r} is no part", hint="write memory, block:NAME or device:NAME[:INSTANCE]")
-
-
-@contextlib.contextmanager
-def _standing(domain: Domain) -> Iterator[None]:
-    domain.pause()
-    try:
-        yield
-    finally:
-        domain.unpause()
 
 
 def _extract_memory(

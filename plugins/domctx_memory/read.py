@@ -9,6 +9,7 @@ import click
 
 from domctx.cli import options
 from domctx.cli.session import Session
+from domctx.context import paused
 from domctx.errors import DomainError
 from domctx.files import in_file
 from domctx.sinks import FileSink
@@ -54,24 +55,20 @@ def command(
     start, count = number(address, LIMIT if virtual else ADDRESS_LIMIT), number(length)
     operation = session.operation(given, allow_newer=allow_newer)
     domain = session.open(file, given, operation)
-    domain.pause()
-    try:
-        with in_file(domain.location or file):
-            states = session.registry.attach(domain)
-            memory = states.state(MEMORY)
-            if memory is None:
-                raise DomainError("there is no memory in it")
-            if virtual:
-                vcpu, registers = registers_of(states.state(REGISTERS), vcpu)
-                space: LinearSpace | AddressMap = LinearSpace(memory, registers)
-            else:
-                space = space_of(memory, block)
-            for _ in space.find(start, count):
-                """An address that leads nowhere is told before anything is shown."""
-            place = {"address": start, "length": count, "vcpu": vcpu}
-            _show(session, Reader(memory, session, space.find(start, count)), place, raw, as_json)
-    finally:
-        domain.unpause()
+    with paused(domain), in_file(domain.location or file):
+        states = session.registry.attach(domain)
+        memory = states.state(MEMORY)
+        if memory is None:
+            raise DomainError("there is no memory in it")
+        if virtual:
+            vcpu, registers = registers_of(states.state(REGISTERS), vcpu)
+            space: LinearSpace | AddressMap = LinearSpace(memory, registers)
+        else:
+            space = space_of(memory, block)
+        for _ in space.find(start, count):
+            """An address that leads nowhere is told before anything is shown."""
+        place = {"address": start, "length": count, "vcpu": vcpu}
+        _show(session, Reader(memory, session, space.find(start, count)), place, raw, as_json)
 
 
 def _check_use(raw_json: bool, virtual_block: bool, vcpu_alone: bool) -> None:

@@ -12,7 +12,7 @@ from domctx.api import Domain, Format, FormatContext, Sink
 from domctx.cli import options
 from domctx.cli.save import write_image
 from domctx.cli.session import Session
-from domctx.context import Operation
+from domctx.context import Operation, paused
 from domctx.convert import into_target
 from domctx.errors import UsageError
 from domctx.handlers import guard
@@ -94,14 +94,11 @@ def _pull(
     context = session.context(format_, operation)
     attached = session.registry.attach(domain)
     whole = cast("Domain", attached)
-    domain.pause()
-    try:
+    with paused(domain):
         provided = session.registry.attach(domain).provided()
         guard(lambda: write(whole, sink, context), suspects)
         owned = (*domain.owned_states(), *provided)
         left = ", ".join(key.name for key in owned if key not in attached.asked)
         if left:
             operation.note(f"{format_.scheme}: has no place for these states, they are left out: {left}")
-    finally:
-        domain.unpause()
     sink.close()

@@ -139,7 +139,11 @@ def _print_lines(session: Session, text: str) -> None:
 
 def _with_their_layouts(chosen: Iterable[BoundType]) -> list[RecordType]:
     """The record types, once their layouts are imported. Raises PluginError where one is missing."""
-    return [bound.type for bound, _ in [(bound, bound.layout) for bound in chosen]]
+    found = []
+    for bound in chosen:
+        _ = bound.layout
+        found.append(bound.type)
+    return found
 
 
 def _write_baseline(session: Session, path: str, chosen: Sequence[BoundType], *, force: bool) -> None:
