@@ -22,9 +22,10 @@ from domctx.errors import DomctxError
 F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_USAGE: Final = 2
-EXIT_NO_READER: Final = 6
 EXIT_BUG: Final = 70
 EXIT_INTERRUPTED: Final = 130
+EXIT_NO_READER: Final = 128 + signal.SIGPIPE
+"""Of text that nobody reads to its end, as of any program that does not catch that signal; told to nobody."""
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a command in good order."""
@@ -131,7 +132,7 @@ def run(arguments: list[str]) -> int:
         return _failed(session, str(session.named(error)), error.exit_code)
     except BrokenPipeError:
         silence(sys.stdout)
-        return _failed(session, "nobody reads the output any more", EXIT_NO_READER)
+        return EXIT_NO_READER
     except Exception as error:  # whatever comes here is a bug, and says whose
         return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)
     return code if isinstance(code, int) else 0

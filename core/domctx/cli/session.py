@@ -209,7 +209,10 @@ class Session:
         return self._stdout
 
     def echo(self, text: str) -> None:
-        """Print a line of the command's output; in ``text`` no other begins. Raises DomainError where it cannot."""
+        """Print a line of the command's output; in ``text`` no other begins.
+
+        Raises DomainError where it cannot be written, and BrokenPipeError where nobody reads it.
+        """
         self._say(printable(text))
 
     def note(self, text: str) -> None:
@@ -218,7 +221,10 @@ class Session:
             complain(f"domctx: {text}")
 
     def print_json(self, value: Any) -> None:
-        """Print a JSON value, on many lines for people at a terminal. Raises DomainError where it cannot be written."""
+        """Print a JSON value, on many lines for people at a terminal.
+
+        Raises DomainError where it cannot be written, and BrokenPipeError where nobody reads it.
+        """
         import json
 
         terminal = sys.stdout is not None and sys.stdout.isatty()
@@ -227,7 +233,9 @@ class Session:
     def _say(self, text: str) -> None:
         try:
             click.echo(text)
-        except OSError as error:  # a broken pipe too: click would end the process with the exit code of a difference
+        except BrokenPipeError:
+            raise
+        except OSError as error:
             from domctx.disk import refused
 
             silence(sys.stdout)

@@ -81,16 +81,16 @@ def test_output(session: Session, capfdbinary: pytest.CaptureFixture[bytes], mon
 
 
 def test_output_that_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk, and a reader that has gone, are told as the disk's refusal, and the output is silenced."""
+    """A full disk is told as the disk's refusal, and the output is silenced; a reader that has gone is no refusal."""
     silenced: list[bool] = []
     monkeypatch.setattr(sessions, "silence", lambda stream: silenced.append(stream is sys.stdout))
     monkeypatch.setattr(sys, "stdout", Refusing(errno.ENOSPC))
     with pytest.raises(DomainError, match="standard output: No space left on device"):
         session.echo("lost")
     monkeypatch.setattr(sys, "stdout", Refusing(errno.EPIPE))
-    with pytest.raises(DomainError, match="standard output: Broken pipe"):
+    with pytest.raises(BrokenPipeError):
         session.echo("lost")
-    assert silenced == [True, True]
+    assert silenced == [True]
 
 
 def test_streams_that_are_closed(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
