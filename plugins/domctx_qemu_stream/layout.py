@@ -20,11 +20,6 @@ HEADER_SIZE: Final = 8
 QCOW2_MAGIC: Final = b"QFI\xfb"
 """Begins a qcow2 image, which may hold streams as snapshots (formats/qemu.md 7)."""
 
-LIBVIRT: Final = "libvirt"
-"""The scheme of libvirt's save images, which hold a stream (formats/qemu.md 5)."""
-LIBVIRT_SAVED: Final = b"LibvirtQemudSave"
-LIBVIRT_PARTIAL: Final = b"LibvirtQemudPart"
-
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
 """Octets of a page of every x86 target; flags stand in the bits below it."""

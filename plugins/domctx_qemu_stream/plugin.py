@@ -1,4 +1,4 @@
-"""The formats ``qemu:`` and ``libvirt:``; what it does stands in the other rooms, imported when it is called."""
+"""The format ``qemu:``; what it does stands in the other rooms, imported when it is called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
 from domctx.states import VCPUS, Vcpus
-from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_PARTIAL, LIBVIRT_SAVED, MAGIC, QCOW2_MAGIC, SCHEME
+from domctx_qemu_stream.layout import MAGIC, QCOW2_MAGIC, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
 
 
@@ -23,20 +23,6 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     from domctx_qemu_stream import writer
 
     writer.write(source, sink, context)
-
-
-def open_libvirt(path: str, context: FormatContext) -> Domain:
-    """An opened libvirt image as a Domain. Raises DomctxError where its head cannot be read."""
-    from domctx_qemu_stream.libvirt import open_domain
-
-    return open_domain(path, context)
-
-
-def write_libvirt(source: Domain, sink: Sink, context: FormatContext) -> None:
-    """Write a libvirt image. Raises DomainError for a domain that never was QEMU's, or that has no XML."""
-    from domctx_qemu_stream import libvirt_writer
-
-    libvirt_writer.write(source, sink, context)
 
 
 def coverage(domain: Domain) -> Iterable[Coverage]:
@@ -60,30 +46,25 @@ def registers(domain: Domain | Target) -> VcpuRegisters | None:
     return provide(domain)
 
 
-PACKED = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
+RAM_FILE = Option(
+    "ram-file",
+    str,
+    "[BLOCK=]PATH: shared memory that the stream leaves out",
+    alias="ram-file",
+    role=Role.SOURCE,
+    multiple=True,
+)
 OPTIONS = (
     Option("offset", int, "where in the file the stream begins", 0, alias="offset", role=Role.SOURCE),
     Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot", role=Role.SOURCE),
     Option("channel", str, "the file of a multifd channel", alias="channel", role=Role.SOURCE, multiple=True),
-    Option(
-        "ram-file",
-        str,
-        "[BLOCK=]PATH: shared memory that the stream leaves out",
-        alias="ram-file",
-        role=Role.SOURCE,
-        multiple=True,
-    ),
-)
-LIBVIRT_OPTIONS = (
-    OPTIONS[-1],
-    Option("compression", str, "how to pack what is written; as it was, or raw", choices=PACKED, role=Role.GOAL),
-    Option("xml", str, "the file of a domain's XML, for domains that have none", role=Role.GOAL),
+    RAM_FILE,
 )
 
 
 @hookimpl
 def domctx_formats() -> Sequence[Format]:
-    """``qemu:`` and ``libvirt:``."""
+    """``qemu:``."""
     return [
         Format(
             scheme=SCHEME,
@@ -93,15 +74,6 @@ def domctx_formats() -> Sequence[Format]:
             write=write,
             coverage=coverage,
             options=OPTIONS,
-        ),
-        Format(
-            scheme=LIBVIRT,
-            summary="libvirt save images: domain XML and a QEMU stream, packed or not",
-            magics=((0, LIBVIRT_SAVED), (0, LIBVIRT_PARTIAL)),
-            open=open_libvirt,
-            write=write_libvirt,
-            coverage=coverage,
-            options=LIBVIRT_OPTIONS,
         ),
     ]
 

@@ -18,9 +18,10 @@ from domctx.sinks import CountingSink
 from domctx.states import DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
 from domctx_cpu.show_registers import described
 from domctx_foreign import StoredForeign
+from domctx_libvirt.domain import open_domain as open_libvirt
+from domctx_libvirt.plugin import OPTIONS as LIBVIRT_OPTIONS
 from domctx_qemu.fields import decode
 from domctx_qemu_stream.domain import open_domain
-from domctx_qemu_stream.libvirt import open_domain as open_libvirt
 from domctx_qemu_stream.plugin import OPTIONS
 from domctx_qemu_stream.vcpus import provide
 from domctx_qemu_stream.writer import write
@@ -155,7 +156,7 @@ def test_libvirt_images(seconds: float, tmp_path: Path) -> None:
 
     def target(octets: bytes) -> None:
         path = qs.written(tmp_path, octets)
-        domain = open_libvirt(str(path), OpenContext(Operation(), OPTIONS[-1:], {}))
+        domain = open_libvirt(str(path), OpenContext(Operation(), LIBVIRT_OPTIONS, {}))
         try:
             use(domain)
         finally:

@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 
 from domctx.context import OpenContext, Operation
-from domctx_qemu_stream.libvirt import LibvirtDomain, open_domain
-from domctx_qemu_stream.plugin import OPTIONS
+from domctx_libvirt.domain import LibvirtDomain, open_domain
+from domctx_libvirt.plugin import OPTIONS
 from helpers import qemu_streams as qs
 
 XML = b"<domain><name>g&amp;1</name><uuid>391D6B15-1b83-484d-b3ca-aca927322a65</uuid></domain>"

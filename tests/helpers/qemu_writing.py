@@ -14,6 +14,7 @@ from domctx.context import OpenContext, Operation
 from domctx.sinks import BytesSink
 from domctx.states import FOREIGN_HEAD, ForeignPart
 from domctx_foreign import StoredForeign
+from domctx_libvirt.plugin import domctx_formats as libvirt_formats
 from domctx_qemu_stream.plugin import domctx_formats
 from domctx_qemu_stream.writer import write
 from helpers.qemu_corpus import opened
@@ -25,7 +26,7 @@ def context_of(scheme: str, *given: str) -> OpenContext:
     """What a format is lent."""
     from domctx import options
 
-    (format_,) = (each for each in domctx_formats() if each.scheme == scheme)
+    (format_,) = (each for each in (*domctx_formats(), *libvirt_formats()) if each.scheme == scheme)
     return OpenContext(Operation(given), format_.options, options.select(given, format_.options))
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from domctx.sinks import BytesSink
-from domctx_qemu_stream.pack import LZOP_BLOCK, PACKERS, PackSink
+from domctx_libvirt.pack import LZOP_BLOCK, PACKERS, PackSink
 
 OCTETS = bytes(range(256)) * (LZOP_BLOCK // 256) + b"and a little more"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from domctx.api import Buffer, Sink
-from domctx_qemu_stream.lzo import ADLER_D, MAGIC
+from domctx_libvirt.lzo import ADLER_D, MAGIC
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.errors import DomctxError, StreamError
+from domctx_libvirt.lzo import MAGIC, blocks, unpack
 from domctx_qemu_stream.files import open_file
-from domctx_qemu_stream.lzo import MAGIC, blocks, unpack
 from helpers import qemu_streams as qs
 
 PLAIN = (

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from domctx.errors import DomctxError, StreamError
+from domctx.errors import StreamError
 from domctx.files import CutError, open_spool, put
-from domctx_qemu_stream.configuration import read_configuration
-from domctx_qemu_stream.cursor import Cursor
+from domctx_libvirt.lzo import blocks
 from domctx_qemu_stream.files import StreamFile
-from domctx_qemu_stream.layout import MAX_RAM, PAGE_SIZE, RAM, Command, Element, Flag
-from domctx_qemu_stream.lzo import blocks
+from domctx_qemu_stream.length import longest
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -25,9 +23,6 @@ WINDOW: Final = 256 << 10
 """Packed octets that are read at once."""
 PIECE: Final = 1 << 20
 """Octets that are unpacked at once."""
-SLACK: Final = 64 << 20
-ROUNDS: Final = 2
-"""What is unpacked may be so many times as long as the RAM that it tells of, and SLACK octets besides."""
 XZ_MEMORY: Final = 256 << 20
 
 LZOP: Final = "lzop"
@@ -74,7 +69,7 @@ def _unpack(file: StreamFile, method: str, spool: StreamFile) -> None:
         put(spool.descriptor, spool.size, octets, spool.name)
         spool.size += len(octets)
         if not most and spool.size >= PIECE:
-            most = limit(spool)
+            most = longest(spool)
         if most and spool.size > most:
             expected = f"at most 0x{most:x} octets"
             message = f"the {method} part unpacks to more than its RAM"
@@ -97,29 +92,3 @@ def _pieces(file: StreamFile, method: str) -> Iterator[bytes]:
             raise StreamError(message, file=file.name, offset=at, got=str(error)) from error
         at += len(packed)
         yield octets
-
-
-def limit(file: StreamFile) -> int:
-    """How long a stream may be that begins as ``file`` does."""
-    try:
-        return ROUNDS * min(_ram(file), MAX_RAM) + SLACK
-    except DomctxError:  # told when the stream is read
-        return SLACK
-
-
-def _ram(file: StreamFile) -> int:
-    """The octets of RAM that a stream's head tells of; none where RAM does not come first."""
-    cursor = Cursor(file, read_configuration(file).end)
-    while cursor.peek() == Element.COMMAND:
-        cursor.skip(1, "a command")
-        if cursor.number(2, "a command") not in list(Command):
-            return 0
-        cursor.skip(cursor.number(2, "a command"), "a command")
-    if cursor.number(1, "an element") != Element.SECTION_START:
-        return 0
-    cursor.skip(4, "a section's header")
-    if cursor.text("a section's header") != RAM:
-        return 0
-    cursor.skip(8, "a section's header")
-    word = cursor.number(8, "its RAM")
-    return word & ~(PAGE_SIZE - 1) if word & Flag.MEM_SIZE else 0

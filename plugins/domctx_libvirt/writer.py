@@ -10,11 +10,7 @@ import attrs
 from domctx.api import Domain, FormatContext, Sink
 from domctx.errors import DomainError, UsageError
 from domctx.schema import decode, encode
-from domctx_qemu_stream import writer
-from domctx_qemu_stream.files import open_file
-from domctx_qemu_stream.layout import LIBVIRT, LIBVIRT_SAVED
-from domctx_qemu_stream.libvirt import COOKIE, DATA, HEADER, XML
-from domctx_qemu_stream.libvirt_layout import (
+from domctx_libvirt.layout import (
     HEADER_SIZE,
     LAST_VERSION,
     MAX_DATA,
@@ -23,7 +19,10 @@ from domctx_qemu_stream.libvirt_layout import (
     Header,
     SwappedHeader,
 )
-from domctx_qemu_stream.pack import PackSink
+from domctx_libvirt.names import COOKIE, DATA, HEADER, SAVED, SCHEME, XML
+from domctx_libvirt.pack import PackSink
+from domctx_qemu_stream import writer
+from domctx_qemu_stream.files import open_file
 
 ROOM: Final = 64 << 10
 """Octets of zeros that libvirt leaves for a longer XML."""
@@ -36,11 +35,11 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 
     Raises DomainError where the domain never was QEMU's or has no XML, UsageError for a file that is no domain XML.
     """
-    kept = {part.name: part.octets for part in writer.head_of(source).parts if part.format == LIBVIRT}
+    kept = {part.name: part.octets for part in writer.head_of(source).parts if part.format == SCHEME}
     header = _header(kept, running=source.machine.run_state == "running")
     method = _method(header, context)
     data, cookie = _data(kept, header, context.option("xml"))
-    header = attrs.evolve(header, magic=LIBVIRT_SAVED, data_len=len(data), cookie_offset=cookie)
+    header = attrs.evolve(header, magic=SAVED, data_len=len(data), cookie_offset=cookie)
     if method != _kept_method(header):
         header = attrs.evolve(header, version=LAST_VERSION, compressed=METHODS.index(method))
     sink.write(encode(header) + data)
@@ -56,7 +55,7 @@ def _header(kept: Mapping[str, bytes], *, running: bool) -> AnyHeader:
     """The header that is kept, or a new one. Raises DomainError where it is none."""
     octets = kept.get(HEADER)
     if octets is None:
-        return Header(LIBVIRT_SAVED, LAST_VERSION, 0, int(running), 0, 0, bytes(56))
+        return Header(SAVED, LAST_VERSION, 0, int(running), 0, 0, bytes(56))
     if len(octets) != HEADER_SIZE:
         raise DomainError("the header of a libvirt image has a wrong length", expected=HEADER_SIZE, got=len(octets))
     header: AnyHeader = decode(Header, octets)

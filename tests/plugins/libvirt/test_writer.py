@@ -11,9 +11,9 @@ from domctx.api import Domain
 from domctx.errors import DomainError, DomctxError, UsageError
 from domctx.sinks import BytesSink
 from domctx.states import FOREIGN_HEAD
-from domctx_qemu_stream.libvirt_layout import METHODS
-from domctx_qemu_stream.libvirt_writer import write
-from domctx_qemu_stream.pack import PACKERS
+from domctx_libvirt.layout import METHODS
+from domctx_libvirt.pack import PACKERS
+from domctx_libvirt.writer import write
 from helpers import qemu_streams as qs
 from helpers.qemu_corpus import opened as opened_stream
 from helpers.qemu_libvirt import COOKIE, XML, image, opened
