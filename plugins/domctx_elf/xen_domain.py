@@ -144,7 +144,7 @@ def _canonical(context: Any, width: int, frames: Frames) -> Any:
     else:
         kernel, user = pfns(*(registers[number] >> PAGE_SHIFT & FRAMES for number in (3, 1)))
         registers[3] = kernel << PAGE_SHIFT
-        registers[1] = user << PAGE_SHIFT | 1 if registers[1] & 1 else 0
+        registers[1] = user << PAGE_SHIFT | 1 if registers[1] else 0  # Xen dumps the address alone, without a bit
     used = gdt_frame_count(min(context.gdt_ents, MAX_DESCRIPTORS))
     gdt = pfns(*(frame & FRAMES for frame in context.gdt_frames[:used]))
     return attrs.evolve(context, ctrlreg=tuple(registers), gdt_frames=(*gdt, *(0,) * (16 - used)))

@@ -13,6 +13,7 @@ from domctx.api import Domain
 from domctx.context import Operation
 from domctx.errors import DomctxError, RecordError, StreamError, UnsupportedError
 from domctx.states import FOREIGN_HEAD, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, GdtContext, PageKind
+from domctx_cpu.contexts import decode_context
 from domctx_cpu.xen_registers import provide
 from domctx_elf.domain import open_domain
 from domctx_elf.xen_tables import Frames
@@ -94,12 +95,14 @@ def test_a_paravirtualised_guest(tmp_path: Path) -> None:
     domain.close()
 
 
-def test_a_user_s_page_tables_are_found_too(tmp_path: Path) -> None:
-    """The second top-level table of a 64-bit vCPU; a table outside of the guest is none."""
+@pytest.mark.parametrize("bit", [0, 1])
+def test_a_user_s_page_tables_are_found_too(bit: int, tmp_path: Path) -> None:
+    """The second top-level table of a 64-bit vCPU, as Xen dumps it and as a stream has it; one outside is none."""
     frames = [*FRAMES[:5], (5, 0x60)]
     pages = PAGES[: 5 * 4096] + page({0: L3 << 12 | 1})
-    domain = opened(tmp_path, xc.core(xc.sections(frames, pages, xc.vcpu(cr3=0x777 << 12, cr1=0x60 << 12 | 1))))
+    domain = opened(tmp_path, xc.core(xc.sections(frames, pages, xc.vcpu(cr3=0x777 << 12, cr1=0x60 << 12 | bit))))
     assert need(domain, PAGE_TABLES).context.types.tolist()[1:] == [3, 2, 1, 0, 4]
+    assert decode_context(need(domain, VCPUS).contexts[0]).ctrlreg[1] == 5 << 12 | 1
     domain.close()
 
 
@@ -228,6 +231,8 @@ def test_a_core_against_the_stream_of_the_same_guest(name: str, corpus: Path, tm
         assert (found.segments, found.control["cr3"]) == (other.segments, other.control["cr3"])
         changed = {each for each in found.general if found.general[each] != other.general[each]}
         assert changed <= {"rax", "rdx"}
+    users = [decode_context(need(domain, VCPUS).contexts[0]).ctrlreg[1] for domain in (core, stream)]
+    assert users[0] == users[1]
     core.close()
     stream.close()
 
