@@ -20,6 +20,7 @@ from domctx.states import (
 )
 from domctx_cpu.xen_layout import XEN_X86_32, XEN_X86_64
 from domctx_hvm import HVM_CONTEXT, HVM_PARAMS
+from domctx_shared_info.pages import abi_of_context
 from domctx_x86 import paging_of
 from domctx_xen import plan
 from domctx_xen.bodies import PARTS, Place, body_of, record_of, tables_of
@@ -79,9 +80,9 @@ def compose(source: Domain, context: FormatContext, *, pv: bool) -> list[Item]:
     version = int(context.option("version") or plan.version_of(found) or 3)
     framing = context.option("framing") or plan.framing_of(found)
     items = plan.versioned(found or plan.new_items(pv=pv, version=version), version)
-    _tell_version(found, version, context)
+    _tell_version(found, version, source, context)
     wanted = plan.places_of(source, items, version)
-    _tell_places(items, wanted, context)
+    _tell_places(items, wanted, source, context)
     items = [item for item in items if item.place is None or item.place in (*wanted, plan.MEMORY)]
     for place in wanted:
         if place not in (item.place for item in items):
@@ -154,14 +155,22 @@ def _check_guest(source: Domain, tables: PageTablesContext) -> None:
         raise DomainError("a vCPU or shared info of another kind of guest", expected=abi, got=got)
 
 
-def _tell_version(found: Sequence[Item], version: int, context: FormatContext) -> None:
+def _tell_version(found: Sequence[Item], version: int, source: Domain, context: FormatContext) -> None:
     if version < 3 and any(item.type in (CPUID_POLICY, MSR_POLICY) for item in found):
         context.note(f"a stream of version {version} has no CPUID and MSR policies: they are left behind")
+    state = source.state(SHARED_INFO)
+    page = state.context if state is not None else None
+    if version >= 4 and page is not None and any(page.page[abi_of_context(page).size :]):
+        context.note(
+            "what the shared-info page has behind its structure is left behind: DOMAIN_CONTEXT does not hold it"
+        )
 
 
-def _tell_places(items: Sequence[Item], wanted: Sequence[Place], context: FormatContext) -> None:
+def _tell_places(items: Sequence[Item], wanted: Sequence[Place], source: Domain, context: FormatContext) -> None:
+    """States that are gone are told; those that stand in another record from now on are not."""
     for item in items:
-        if item.place is not None and item.place not in (*wanted, plan.MEMORY):
+        place = item.place
+        if place is not None and place not in (*wanted, plan.MEMORY) and body_of(place, source) is None:
             context.note(f"{item.name.removeprefix('place of ')} is left out: the domain no longer has that state")
 
 

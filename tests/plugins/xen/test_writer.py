@@ -128,6 +128,26 @@ def test_states_that_are_gone_leave_their_place(tmp_path: Path) -> None:
     assert more == made(*xs.pv_head(), xs.memory(8), xs.shared_info(), *xs.vcpus(8), xs.END).octets
 
 
+def test_states_that_stand_in_another_record_are_not_told_as_gone(tmp_path: Path) -> None:
+    """Version 4 has TSC and shared info in DOMAIN_CONTEXT, the others in records of their own: both ways."""
+    page = xs.shared_info()[1].octets[:3136].ljust(4096, b"\0")
+    stream = [*xs.pv_head(), xs.memory(8), xs.tsc(), record(7, page), *xs.vcpus(8), xs.END]
+    goal = tmp_path / "four.xen"
+    notes: list[str] = []
+    goal.write_bytes(written(domain_of(tmp_path, *stream), notes, version="4"))
+    assert written(opened(goal), notes, version="3") == made(*stream).octets
+    assert notes == []
+
+
+def test_what_stands_behind_shared_info_is_told(tmp_path: Path) -> None:
+    """DOMAIN_CONTEXT holds the structure, not the page."""
+    notes: list[str] = []
+    written(domain_of(tmp_path, *xs.pv()), notes, version="4")
+    assert notes == [
+        "what the shared-info page has behind its structure is left behind: DOMAIN_CONTEXT does not hold it"
+    ]
+
+
 def test_parameters_of_several_records(tmp_path: Path) -> None:
     """As they came; one record of all of them where their number changed."""
     two = [xs.hvm_params([(1, 5)]), xs.hvm_params([(17, 6), (19, 7)])]
