@@ -107,6 +107,9 @@ class Image:
             header, body = self._record(offset, manifests.LIMIT)
             if header.type != TYPE_MANIFEST:
                 return None
+            if header.length > manifests.LIMIT:
+                got = f"0x{header.length:x}"
+                raise StreamError("the body is too long", expected=f"at most 0x{manifests.LIMIT:x}", got=got)
             return manifests.decode(body, allow_newer=self.allow_newer)
         except DomctxError as error:
             name = "MANIFEST[0]" if offset else "START[0]"

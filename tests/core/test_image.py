@@ -10,10 +10,13 @@ import pytest
 
 from domctx import image as room, manifest
 from domctx.api import Images
+from domctx.context import Operation
 from domctx.errors import DomainError, DomctxError, UnsupportedError
 from domctx.image import open_image
 from domctx.pool import Pool
+from domctx.sources import BytesSource
 from domctx.testing.streams import RawRecord, join
+from domctx.verify import verify_stream
 from domctx.wire import END_RECORD, TYPE_START, pack_header
 from helpers import toys
 from helpers.toy_files import opened
@@ -109,6 +112,17 @@ def test_what_is_no_image_is_refused(
     assert message in str(error)
     assert error.record == record
     assert offset in (None, error.offset)
+
+
+def test_a_manifest_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or refused, as on every other road: where it has more octets than a MANIFEST may have, nothing hides in them."""
+    monkeypatch.setattr(manifest, "LIMIT", len(MANIFEST.body))
+    opened(tmp_path, IMAGE).close()
+    longer = resealed(IMAGE, 1, body=MANIFEST.body + b"\0")
+    error = refused(tmp_path, longer)
+    assert "the body is too long; expected at most 0x" in str(error)
+    (same,) = verify_stream(BytesSource(longer), TOYS, Operation()).problems
+    assert (same.message, same.record, same.offset) == (error.message, error.record, error.offset)
 
 
 def test_newer_images_are_opened_where_it_is_allowed(tmp_path: Path) -> None:
