@@ -33,10 +33,16 @@ def rows_of(*rows: tuple[int, int, int, int, bytes]) -> tuple[list[Group], int]:
 GROUPS, OFFSET = rows_of((1, 0, 1, 24, b"a" * 32), (0x10200, 3, 2, 64, b"b" * 32), (0x10300, 0, 1, 32, b"c" * 32))
 
 
-@given(ROWS)
-def test_groups_are_read_as_written(rows: list[tuple[int, int, int, int, bytes]]) -> None:
-    """Columns of packed numbers, a multiple of eight octets long."""
-    groups, offset = rows_of(*rows)
+@given(ROWS, st.integers(1, 9))
+def test_groups_are_read_as_written(rows: list[tuple[int, int, int, int, bytes]], at_once: int) -> None:
+    """Columns of packed numbers, a multiple of eight octets long, however many of them are unpacked at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory, "ROWS", at_once)
+        check_written(*rows_of(*rows))
+
+
+def check_written(groups: list[Group], offset: int) -> None:
+    """The groups are written as they should be, and read again."""
     records = sum(group.records for group in groups)
     body = encode(groups, records, offset)
     found = Directory(body, offset)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from array import array
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from domctx import files
 from domctx.errors import DomainError, StreamError, UsageError
@@ -32,6 +34,35 @@ def test_reads_are_exact_and_short_only_at_the_end(plain: RandomFile) -> None:
     assert (plain.fill(3, memoryview(view)), bytes(view)) == (4, b"3456")
     assert plain.size == 10
     plain.close()
+
+
+def test_what_is_asked_for_is_not_taken_at_its_word(plain: RandomFile) -> None:
+    """No more than the file has is read, and nothing that it grew by since it was opened."""
+    assert plain.read(2, 1 << 62) == b"23456789"
+    with open(plain.name, "ab") as file:
+        file.write(b"more")
+    assert plain.read(8, 5) == b"89"
+    plain.close()
+
+
+READS = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 60)), max_size=12)
+
+
+@pytest.mark.parametrize("kind", [RandomFile, StreamFile])
+@given(READS, st.integers(1, 120))
+def test_every_read_gives_what_the_file_has(kind: type[RandomFile], reads: list[tuple[int, int]], at_once: int) -> None:
+    """Forward and back, near or far, however few octets the system gives at once."""
+    octets, whole = bytes(range(100)), os.pread
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "SMALL", 30)
+        patch.setattr(files, "NEAR", 40)
+        patch.setattr(os, "pread", lambda descriptor, size, offset: whole(descriptor, min(size, at_once), offset))
+        descriptor = os.memfd_create("file")
+        os.write(descriptor, octets)
+        file = kind(descriptor, "file")
+        for offset, size in reads:
+            assert file.read(offset, size) == octets[offset : offset + size]
+        file.close()
 
 
 def test_a_disk_that_refuses_is_told(plain: RandomFile) -> None:
@@ -150,12 +181,37 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         open_at_random(str(tmp_path), "toy")
 
 
-def test_a_spool_has_no_name(tmp_path: Path) -> None:
-    """A spool lies beside the file, and no folder lists it."""
-    descriptor = open_spool(str(tmp_path / "file"))
-    assert list(tmp_path.iterdir()) == []
-    os.write(descriptor, b"x")
-    os.close(descriptor)
+def test_what_is_refused_is_closed(tmp_path: Path) -> None:
+    """A descriptor that is no file's as well as one that was opened here."""
+    os.mkfifo(tmp_path / "pipe")
+    before = os.listdir("/proc/self/fd")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(UsageError):
+            open_at_random(str(path), "toy")
+    with pytest.raises(DomainError, match="pipe: Illegal seek"):
+        RandomFile(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), "pipe")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_block_device_is_read_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file is: a volume may hold a stream."""
+    (tmp_path / "volume").write_bytes(b"octets")
+    monkeypatch.setattr(os, "fstat", lambda descriptor: os.stat_result((stat.S_IFBLK | 0o600, *[0] * 9)))
+    file = RandomFile(open_at_random(str(tmp_path / "volume"), "toy"), "volume")
+    assert file.read(0, 6) == b"octets"
+    file.close()
+
+
+def test_a_spool_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spool lies beside the file, where there is room for it, and no folder lists it."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for beside, folder in ((str(tmp_path / "folder" / "file"), tmp_path / "folder"), ("file", tmp_path)):
+        descriptor = open_spool(beside)
+        assert Path(os.readlink(f"/proc/self/fd/{descriptor}")).parent == folder
+        os.write(descriptor, b"x")
+        os.close(descriptor)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
 def test_a_spool_goes_elsewhere_where_the_folder_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_nothing_gives_no_group() -> None:
     assert gathered.finish() == []
     gathered.record(1, 0, 0, 24)
     gathered.octets(bytes(24))
-    once = gathered.finish()
+    once = list(gathered.finish())
     assert once == [Group(1, 0, 1, 0, 24, blake3.blake3(bytes(24)).digest())]
     assert gathered.finish() == once
 

@@ -121,6 +121,18 @@ def test_what_is_no_manifest_is_refused(changes: dict[str, Any], message: str) -
     assert message in str(caught.value)
 
 
+def test_what_just_fits_is_read() -> None:
+    """Pages of 1 KiB and of 1 GiB, the largest block, places that end with it and with all that can be addressed."""
+    size, end = (1 << 62) - 1, 1 << 64
+    places = (Placement(end - 1, 0, 1), Placement(end - size, 0, size), Placement(0, size, 0))
+    for shift in (10, 30):
+        machine = Machine(
+            "m", "i386", page_shift=shift, blocks=(RamBlock("ram", size, shift, places),), vcpus=(end - 1,)
+        )
+        value = attrs.evolve(SMALL, machine=machine)
+        assert decode(encode(value)) == value
+
+
 @pytest.mark.parametrize(
     "octets",
     [

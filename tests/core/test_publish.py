@@ -97,6 +97,13 @@ def test_a_name_that_ends_as_a_folders_does(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_no_name_is_no_files() -> None:
+    """It is refused before anything is made."""
+    for force in (False, True):
+        with pytest.raises(UsageError):
+            publish("", force=force).__enter__()
+
+
 @pytest.mark.parametrize("name", ["/dev/null", "folder", "pipe"])
 def test_force_replaces_nothing_but_files(tmp_path: Path, name: str) -> None:
     """A device, a folder and a pipe stay what they are."""
@@ -186,6 +193,34 @@ def test_a_folder_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert names(tmp_path) == ["m"]
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o700
     assert [Path(name).name for name in flushed] == ["inner", "frames", folder.name, tmp_path.name]
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("goal", ["a", "folder/a"])
+def test_a_file_is_on_the_disk_when_it_has_appeared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goal: str, force: bool
+) -> None:
+    """Its octets are flushed before it is named, and its name is flushed before the block is left."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    told: list[tuple[str, str]] = []
+    fsync, naming = os.fsync, "rename" if force else "link"
+    name = getattr(os, naming)
+
+    def flush(number: int) -> None:
+        told.append(("flush", os.readlink(f"/proc/self/fd/{number}")))
+        fsync(number)
+
+    def called(partial: str, goal: str) -> None:
+        told.append(("name", goal))
+        name(partial, goal)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, naming, called)
+    with publish(goal, force=force) as file:
+        partial = os.readlink(f"/proc/self/fd/{file.fileno()}")
+        file.write(b"octets")
+    assert told == [("flush", partial), ("name", goal), ("flush", str((tmp_path / goal).parent))]
 
 
 def test_force_replaces_a_folder_at_the_end(tmp_path: Path) -> None:
