@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from domctx.api import Machine, Placement, RamBlock
-from domctx.errors import DomainError
 from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
 from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, place
@@ -106,12 +105,7 @@ def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock,
 
 def memory_devices(monitor: Monitor) -> Sequence[Any]:
     """What ``query-memory-devices`` tells; nothing where QEMU does not know it (before 2.1)."""
-    try:
-        return list(monitor.execute("query-memory-devices"))
-    except DomainError:
-        if monitor.is_lost:
-            raise
-        return ()
+    return list(monitor.ask("query-memory-devices") or ())
 
 
 def plugged_in(blocks: Iterable[WireBlock], devices: Iterable[Any]) -> dict[str, RamBlock]:

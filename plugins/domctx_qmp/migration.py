@@ -15,9 +15,12 @@ NAME: Final = "domctx-stream"
 """What QEMU calls the descriptor."""
 PIPE_SIZE: Final = 1 << 20
 """Octets that wait in the pipe: what an ordinary user may have."""
+CONCLUDED: Final = "concluded"
+"""The state of a job that has ended, and waits to be dismissed."""
+NO_REPLAY: Final = "none"
 UNSAID: Final = (
-    "QEMU's standard error may say why; it opens its disks anew by the names that it was given, and with -daemonize"
-    " only absolute ones lead anywhere"
+    "QEMU's standard error may say why; it lets go of no disk that it exports (query-block-exports), and opens disks"
+    " anew by the names that it was given: with -daemonize only absolute ones lead anywhere"
 )
 """What to do where QEMU gives no reason: 7.2 gives none for a disk that it cannot let go of."""
 
@@ -81,6 +84,29 @@ def refuse_blocked(monitor: Monitor) -> None:
             got="; ".join(map(str, reasons)),
             hint="take the device away (device_del), and try again",
         )
+
+
+def refuse_jobs(monitor: Monitor) -> None:
+    """Raise DomainError where a job is at work on the disks.
+
+    QEMU lets go of its disks when it migrates, and aborts where a job writes to one then (tried on 7.2: a mirror).
+    """
+    jobs = [job for job in monitor.ask("query-jobs") or () if job["status"] != CONCLUDED]
+    if jobs:
+        raise DomainError(
+            "a job is at work on the disks of this machine",
+            file=monitor.name,
+            got=", ".join(f"{job['type']} {job['id']!r}, {job['status']}" for job in jobs),
+            hint="wait until it has ended, or end it (job-complete, job-cancel), and try again",
+        )
+
+
+def refuse_replay(monitor: Monitor) -> None:
+    """Raise DomainError where the guest's run is recorded or replayed: QEMU 7.2 aborts when it is migrated then."""
+    mode = (monitor.ask("query-replay") or {}).get("mode", NO_REPLAY)
+    if mode != NO_REPLAY:
+        message = "a guest whose run is recorded or replayed cannot be saved"
+        raise DomainError(message, file=monitor.name, got=f"rr={mode}", hint="start QEMU without rr=")
 
 
 def end(monitor: Monitor) -> None:

@@ -33,6 +33,10 @@ PATIENCE: Final = 120.0
 """Seconds in which QEMU answers a command; ``stop`` waits for the disks."""
 PAUSE: Final = 0.002
 """Seconds between two looks at what QEMU does."""
+SPOKEN: Final = "name a socket of QEMU's -qmp, or of a -mon with mode=control and without pretty=on"
+"""What to do where something else is spoken."""
+UNKNOWN: Final = "CommandNotFound"
+"""The class of QEMU's error for a command that it does not have."""
 PEER: Final = struct.Struct("3i")
 """struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)."""
 
@@ -87,6 +91,15 @@ class Monitor:
             raise DomainError(message, file=self.name, expected=f"an answer within {patience:g} s") from error
         except (QMPError, OSError, EOFError) as error:
             raise DomainError(f"the connection to QEMU is lost, at {command!r}", file=self.name) from error
+
+    def ask(self, command: str) -> Any:
+        """What a command tells; None where this QEMU does not know it. Raises DomainError as ``execute``."""
+        try:
+            return self.execute(command)
+        except DomainError as error:
+            if isinstance(error.__cause__, ExecuteError) and error.__cause__.error_class == UNKNOWN:
+                return None
+            raise
 
     async def _execute(self, command: str, arguments: Mapping[str, object] | None, descriptor: int | None) -> object:
         if descriptor is not None:
@@ -181,11 +194,13 @@ class Monitor:
             raise DomainError(
                 "QEMU does not greet",
                 file=self.name,
-                hint="a socket serves one client at a time: is another one connected? QEMU takes several -qmp",
+                hint="a socket serves one client at a time: is another one connected, or QEMU itself stopped? It takes"
+                " several -qmp",
             ) from error
         except (QMPError, OSError, EOFError, AssertionError) as error:  # the library asserts that nobody leaves at once
             link.close()
-            raise DomainError("what listens there speaks no QMP", file=self.name, got=str(error)) from error
+            message = "what listens there speaks no QMP"
+            raise DomainError(message, file=self.name, got=str(error), hint=SPOKEN) from error
 
     async def _open(self, link: socket.socket) -> None:
         self._client.register_listener(self._listener)

@@ -48,6 +48,8 @@ class Saving:
         if migration.is_under_way(monitor):
             raise DomainError("the guest is being migrated", file=monitor.name, hint="wait until that is over")
         migration.refuse_blocked(monitor)
+        migration.refuse_jobs(monitor)
+        migration.refuse_replay(monitor)
         self._changed: dict[str, Any] = {"running": self.found == found.RUNNING}
         self._undo = Settings()
         self._stream: TakenStream | TakenStanding | None = None

@@ -249,6 +249,38 @@ def test_a_device_that_cannot_be_migrated(
     assert list(tmp_path.iterdir()) == [disk]
 
 
+@pytest.mark.parametrize("memory", [(), ("-object", "memory-backend-memfd,id=ram,size=16M,share=on")])
+def test_a_disk_that_a_job_works_on(memory: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Is refused by the job's name while it works: QEMU would abort; nothing stops, and later it is saved."""
+    goal = tmp_path / "vm.dctx"
+    nodes = [part for name in ("disk", "copy") for part in ("-blockdev", f"null-co,node-name={name},size={1 << 30}")]
+    kind = "pc,memory-backend=ram" if memory else "pc"
+    with RealQemu(*BARE, "-machine", kind, "-m", "16", *memory, *nodes, "-device", "virtio-blk-pci,drive=disk") as qemu:
+        reference = f"qmp:{qemu.start().socket}"
+        qemu.qmp("blockdev-mirror", job_id="j", device="disk", target="copy", sync="full", speed=1, auto_dismiss=False)
+        for stopped in (False, True):
+            if stopped:
+                qemu.qmp("stop")
+            assert run(["save", reference, str(goal)]) == 6
+            assert "at work on the disks of this machine; got mirror 'j', running\n" in capfd.readouterr().err
+            assert qemu.status() == ("paused" if stopped else "running")
+            assert [job["status"] for job in qemu.qmp("query-jobs")] == ["running"]
+        qemu.qmp("job-cancel", id="j")
+        while qemu.qmp("query-jobs")[0]["status"] != "concluded":
+            pass
+        assert not goal.exists()
+        assert run(["save", reference, str(goal)]) == 0
+
+
+def test_a_guest_whose_run_is_recorded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Is refused: QEMU would abort."""
+    recorded = ("-icount", f"shift=5,rr=record,rrfile={tmp_path / 'record'}")
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", *recorded) as qemu:
+        assert run(["save", f"qmp:{qemu.start().socket}", str(tmp_path / "vm.dctx")]) == 6
+        assert "recorded or replayed cannot be saved; got rr=record\n" in capfd.readouterr().err
+        assert qemu.status() == "running"
+
+
 def test_states_are_had_while_it_is_paused(live: Open) -> None:
     """And nothing is stored in any."""
     domain = live()

@@ -61,6 +61,31 @@ def test_what_qemu_refuses_is_told_in_its_words(qemu: RealQemu) -> None:
         monitor.execute("nonsense")
 
 
+def test_what_an_older_qemu_does_not_know(qemu: RealQemu) -> None:
+    """Is asked for without an error; what QEMU refuses for other reasons is one."""
+    with Monitor(str(qemu.socket)) as monitor:
+        assert monitor.ask("query-status")["status"] == "prelaunch"
+        assert monitor.ask("query-nonsense") is None
+        with pytest.raises(DomainError, match="QEMU refuses 'device_del'"):
+            monitor.ask("device_del")
+
+
+def test_a_monitor_for_people() -> None:
+    """Is named so that the right one is found; so is one that prints for people."""
+    with RealQemu(*BARE, "-machine", "none") as other:
+        human, pretty = other.folder / "human", other.folder / "pretty"
+        other.args += (
+            "-monitor",
+            f"unix:{human},server=on,wait=off",
+            "-qmp-pretty",
+            f"unix:{pretty},server=on,wait=off",
+        )
+        other.start()
+        for path in (human, pretty):
+            with pytest.raises(DomainError, match=r"speaks no QMP; .*\n  name a socket of QEMU's -qmp"):
+                Monitor(str(path))
+
+
 def test_a_second_client_is_not_greeted(qemu: RealQemu, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one is connected; that is told, and the next one is greeted when it has gone."""
     with Monitor(str(qemu.socket)):
