@@ -7,9 +7,10 @@ from domctx.testing.mutations import mutated, raw_records, record_streams
 from domctx.testing.snapshot import snapshot
 from domctx.testing.strategies import bodies, plain_values, values
 from domctx.testing.trial import BrokenContract
+from domctx.testing.version_rules import Older
 
 __all__ = [
-    "RecordTypeContract", "BrokenContract",
+    "RecordTypeContract", "Older", "BrokenContract",
     "bodies", "values", "plain_values", "mutated", "raw_records", "record_streams",
     "StatesDomain", "StatesTarget", "registry_of", "snapshot",
 ]  # fmt: skip

@@ -18,11 +18,12 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domctx.api import Machine, RecordType, StateKey
-from domctx.testing import declaration, loading_rules, saving_rules, telling_rules
+from domctx.testing import declaration, loading_rules, saving_rules, telling_rules, version_rules
 from domctx.testing.harness import Harness
 from domctx.testing.mutations import mutated
 from domctx.testing.snapshot import snapshot
 from domctx.testing.trial import Trial
+from domctx.testing.version_rules import Older
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class RecordTypeContract:
     """The machine that the states belong to."""
     options: ClassVar[Sequence[str]] = ()
     """``name=value`` for the type's own options, as ``-O`` gives them."""
+    older: ClassVar[Sequence[Older]] = ()
+    """States as earlier releases saved them: one of each older version that the type reads, or more."""
     others: ClassVar[Mapping[StateKey[Any], Any]] = {}
     """The states beside the type's own that its handlers may ask for."""
     max_examples: ClassVar[int] = 20
@@ -120,6 +123,13 @@ class RecordTypeContract:
     def test_runs(self) -> None:
         """Records that come in several runs, as with other types between them, load to the same state."""
         self._try("runs", self.states(), loading_rules.several_runs)
+
+    def test_older_versions(self) -> None:
+        """What earlier releases saved loads to the state that it holds, and is saved again as of today."""
+        with self._trial("older versions") as trial:
+            version_rules.given(trial, self.older)
+            for each in self.older:
+                version_rules.loaded(trial, each)
 
     def test_show(self) -> None:
         """Every record is shown as a JSON value."""

@@ -84,16 +84,16 @@ class Harness:
         write_type(make(sink), Planned(self.bound, state), self.context(state, dry_run=dry_run))
         return bytes(sink.octets)
 
-    def load(self, octets: bytes, make: MakeReader = plain_reader) -> Any:
-        """A new state, loaded from a stream of records. Raises DomctxError."""
-        return self.load_runs([octets], make)
+    def load(self, octets: bytes, make: MakeReader = plain_reader, *, version: int | None = None) -> Any:
+        """A new state, loaded from a stream of records of a version, the present one if None. Raises DomctxError."""
+        return self.load_runs([octets], make, version=version)
 
-    def load_runs(self, runs: Iterable[bytes], make: MakeReader = plain_reader) -> Any:
+    def load_runs(self, runs: Iterable[bytes], make: MakeReader = plain_reader, *, version: int | None = None) -> Any:
         """A new state, loaded from several runs of records, as they come where other types stand between."""
         state = guard(lambda: self.type.new_state(self.machine), self.bound.suspects)
         ledger = Ledger(self.type)
         for octets in filter(None, runs):
-            self._walk(octets, ledger, make, self._loader(state))
+            self._walk(octets, ledger, make, self._loader(state), version=version)
         return state
 
     def load_cut(self, octets: bytes) -> None:
@@ -136,12 +136,13 @@ class Harness:
         make: MakeReader,
         each: Callable[[StreamRun], None],
         end: bytes = END_RECORD,
+        version: int | None = None,
     ) -> None:
         """One run of records and ``end`` behind it, read by ``each``. Raises DomctxError with its place."""
         source = BytesSource(octets + end, name="<contract>")
         reader = make(source, {self.type.code: self.type.name})
         try:
-            run = StreamRun(reader, self.type, ledger, self.type.version)
+            run = StreamRun(reader, self.type, ledger, version or self.type.version)
             each(run)
             guard(run.finish, self.bound.suspects)
         except DomctxError as error:

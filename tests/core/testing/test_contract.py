@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import struct
 from typing import Any, ClassVar
 
+import attrs
 import pytest
 from hypothesis import strategies as st
 
 from domctx.api import Images, Option, RecordType
-from domctx.testing import BrokenContract, RecordTypeContract
+from domctx.testing import BrokenContract, Older, RecordTypeContract
 from domctx.wire import record_size
 from helpers import bad_counters as bad
 from helpers.counters import COUNTER, SIZE, CounterBody, Counters, changed
+from helpers.toys import DIAL_CODE, Dial, DialBody, record_types
+
+(DIAL_TYPE,) = (kind for kind in record_types() if kind.code == DIAL_CODE)
 
 
 def counters() -> st.SearchStrategy[Counters]:
@@ -49,6 +54,67 @@ class TestGoodPlain(RecordTypeContract):
     def states(self) -> st.SearchStrategy[Counters]:
         """Counters."""
         return counters() | st.builds(Counters)
+
+
+TENS = Older(1, (b"\x07\0\0\0",), Dial(DialBody(70)))
+ONES = Older(2, (b"\xff\xff\0\0",), Dial(DialBody(0xFFFF, 10)))
+
+
+class TestGoodOlder(RecordTypeContract):
+    """A good record type that converts what older releases saved passes every rule."""
+
+    record_type = DIAL_TYPE
+    older = (TENS, ONES)
+
+    def states(self) -> st.SearchStrategy[Dial]:
+        """Dials."""
+        return st.builds(Dial, st.builds(DialBody, st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 16) - 1)))
+
+
+def believing(body: bytes) -> bytes:
+    """From version 1 to 2, without a look at the length."""
+    return struct.pack("<I", struct.unpack("<I", body)[0] * 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "older", "message"),
+    [
+        ({}, [ONES], "bodies of version 1 are read, and `older` has none to try"),
+        ({}, [], "bodies of version 1, 2 are read"),
+        ({"oldest": 2, "upgrades": {}}, [TENS, ONES], "`older` has bodies of version 1; expected 2 to below 3"),
+        ({}, [TENS, attrs.evolve(ONES, bodies=(bytes(6),))], "what version 2 saved cannot be loaded: RecordError"),
+        (
+            {"upgrades": {1: bytes}},
+            [TENS, ONES],
+            "what version 1 saved loads to another state: .*got 07 00",
+        ),
+        (
+            {"upgrades": {1: believing}},
+            [TENS, ONES],
+            "of version 1, cut to 0 octets, is not refused",
+        ),
+        ({"upgrades": {1: lambda body: b"\x46\0\0\0"}}, [TENS, ONES], "of version 1, cut to 0 octets, is accepted"),
+    ],
+)
+def test_bad_older_versions(changes: dict[str, Any], older: list[Older], message: str) -> None:
+    """What older releases saved is tried, converted to what it means, and refused where it is cut."""
+    contract = contract_of(attrs.evolve(DIAL_TYPE, **changes))
+    type(contract).older = older
+    with pytest.raises(BrokenContract) as caught:
+        contract.test_older_versions()
+    assert re.match(f"DIAL: older versions: .*{message}", str(caught.value), re.DOTALL), str(caught.value)
+
+
+def test_older_versions_cut_to_what_may_be() -> None:
+    """A shorter body that may be a good one need not be refused."""
+
+    class Contract(TestGoodOlder):
+        record_type = attrs.evolve(DIAL_TYPE, upgrades={1: lambda body: b"\x46\0\0\0"})
+
+        def may_be_body(self, body: bytes) -> bool:
+            return len(body) < 4
+
+    Contract().test_older_versions()
 
 
 def contract_of(kind: RecordType) -> RecordTypeContract:
