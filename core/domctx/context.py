@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from domctx import options
 from domctx.api import Domain, Machine, Option, RecordType, StateKey
-from domctx.errors import DomainError
 from domctx.pool import Pool
+from domctx.requires import Requires
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,7 +82,7 @@ def paused(domain: Domain) -> Iterator[None]:
         domain.unpause()
 
 
-class HandlerContext:
+class HandlerContext(Requires):
     """The Context of a record type's handlers."""
 
     def __init__(
@@ -120,13 +120,6 @@ class HandlerContext:
     def state(self, key: StateKey[T]) -> T | None:
         """Another state of the same domain or target."""
         return self._state(key)
-
-    def require(self, key: StateKey[T]) -> T:
-        """As ``state``. Raises DomainError where there is none."""
-        found = self.state(key)
-        if found is None:
-            raise DomainError(f"the domain has no state {key.name!r}")
-        return found
 
     def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``map`` over the operation's threads."""

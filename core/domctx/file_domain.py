@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from domctx.files import in_file
+from domctx.requires import Requires
 
 if TYPE_CHECKING:
     from domctx.api import StateKey
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FileDomain:
+class FileDomain(Requires):
     """A Domain that was read from a file: it does not run, and what the file holds is what it owns.
 
     A subclass gives ``scheme``, ``machine`` and ``close`` as every Domain has them, and ``states``; where some of these

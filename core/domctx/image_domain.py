@@ -17,6 +17,7 @@ from domctx.load import call_load
 from domctx.plan import Carried
 from domctx.records import Ledger, StreamRun
 from domctx.registry import BoundType, Registry
+from domctx.requires import Requires
 from domctx.stream import StreamReader
 from domctx.walk import check_kind, check_types, is_known, may_skip, unknown_type
 from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_name, record_size, unpack_header
@@ -24,7 +25,7 @@ from domctx.wire import CORE_CODES, HEADER, OPTIONAL, Header, record_name, recor
 T = TypeVar("T")
 
 
-class ImageDomain:
+class ImageDomain(Requires):
     """An opened image as a Domain: every state over its records, read when it is asked for."""
 
     scheme = "dctx"

@@ -183,6 +183,9 @@ class Domain(Protocol):
     def state(self, key: StateKey[T]) -> T | None:
         """The provider of a state, or None."""
 
+    def require(self, key: StateKey[T]) -> T:
+        """As ``state``. Raises DomainError where there is none (``domctx.requires.Requires``)."""
+
     def owned_states(self) -> Sequence[StateKey[Any]]:
         """The states that the domain owns; states computed from others are not listed and never saved."""
 

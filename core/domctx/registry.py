@@ -12,6 +12,7 @@ from domctx.declaration import problems
 from domctx.errors import DomctxError, PluginError
 from domctx.handlers import Handlers, LayerError, check_readable, collect, guard
 from domctx.manager import Manager, Plugin
+from domctx.requires import Requires
 from domctx.values import frozen
 from domctx.wire import CORE_CODES, code_range
 
@@ -199,7 +200,7 @@ def _conflict(what: str, holder: Plugin) -> PluginError:
     return PluginError(f"{what} is claimed by {holder.name} already")
 
 
-class AttachedStates:
+class AttachedStates(Requires):
     """A domain or target together with the states that third parties provide for it; what else it has is its own."""
 
     def __init__(self, domain: Domain | Target, providers: Sequence[tuple[StateProvider, Plugin]]) -> None:

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from domctx.api import Domain, FormatContext, Sink, Target
-from domctx.errors import DomainError
 from domctx.states import FOREIGN_HEAD, MEMORY, Memory
 from domctx_elf.headers import Placed, head, shape_of
 from domctx_elf.layout import EM_386, EM_X86_64, SCHEME
@@ -50,9 +49,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 
 def settled(source: Domain, context: FormatContext) -> Memory:
     """The memory, to be read at random; of a source that passes once, a copy in a file without a name."""
-    memory = source.state(MEMORY)
-    if memory is None:
-        raise DomainError("there is no memory in it", file=source.location or None)
+    memory = source.require(MEMORY)
     if not source.one_pass:
         return memory
     from domctx_memory.stored import StoredMemory

@@ -25,7 +25,7 @@ from domctx_cpu.layout import FullExecutionContext
 from domctx_lgr.content import check_context, check_frame_page
 from domctx_lgr.domain import FRAME_LIST_REST, GDT_REST, NAME_REST
 from domctx_lgr.layout import A3, ABI, CONTEXT, FRAME_LIST, MAX_PFNS, MAX_TYPE, NAME_SIZE, SCHEME, SIGNATURE, Header
-from domctx_lgr.rules import context_of, page_tables_of, require
+from domctx_lgr.rules import context_of, page_tables_of
 from domctx_x86 import I386_2LEVEL, PAGE_SHIFT, PAGE_SIZE, gdt_frame_count
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def compose(source: Domain, context: FormatContext) -> Outgoing:
 
 
 def _block(source: Domain) -> RamBlock:
-    blocks = tuple(require(source, MEMORY).blocks)
+    blocks = tuple(source.require(MEMORY).blocks)
     if len(blocks) != 1:
         raise DomainError("a LinuxGuestRecord holds one RAM block", got=len(blocks))
     (block,) = blocks
@@ -104,7 +104,7 @@ def _types(page_tables: PageTablesContext, block: RamBlock, context: FormatConte
 
 
 def _vcpu(source: Domain, rests: dict[str, bytes]) -> FullExecutionContext:
-    contexts = require(source, VCPUS).contexts
+    contexts = source.require(VCPUS).contexts
     if len(contexts) != 1:
         raise DomainError("a LinuxGuestRecord holds one vCPU", got=len(contexts))
     (found,) = contexts.values()

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from domctx.api import Domain, StateKey
+from domctx.api import Domain
 from domctx.errors import DomainError, RecordError
 from domctx.states import GDT, MEMORY, PAGE_TABLES, VCPUS, GdtContext, PageTablesContext
 from domctx_cpu.contexts import decode_context, with_gdt
@@ -32,7 +32,7 @@ def check_rules(domain: Domain) -> None:
     check_context(context, len(types), types)
     sanitise(context)
     check_frame_list(page_tables.frame_list, types)
-    for batch in require(domain, MEMORY).batches():
+    for batch in domain.require(MEMORY).batches():
         check_batch(batch, types)
 
 
@@ -44,17 +44,9 @@ def check_name(name: str) -> None:
         raise RecordError(f"character {place} of the name is not ASCII", expected="below 0x80", got=got)
 
 
-def require(domain: Domain, key: StateKey[T]) -> T:
-    """A state. Raises DomainError where the domain does not have it."""
-    state = domain.state(key)
-    if state is None:
-        raise DomainError(f"the domain has no state {key.name!r}", file=domain.location or None)
-    return state
-
-
 def page_tables_of(domain: Domain) -> PageTablesContext:
     """The page tables' context. Raises DomainError where there is none."""
-    context = require(domain, PAGE_TABLES).context
+    context = domain.require(PAGE_TABLES).context
     if context is None:
         raise DomainError("the domain's page tables are not known", file=domain.location or None)
     return context
@@ -62,7 +54,7 @@ def page_tables_of(domain: Domain) -> PageTablesContext:
 
 def context_of(domain: Domain) -> FullExecutionContext:
     """The context of the domain's first vCPU with its GDT in it. Raises DomainError and RecordError."""
-    contexts = require(domain, VCPUS).contexts
+    contexts = domain.require(VCPUS).contexts
     if not contexts:
         raise DomainError("the domain has no vCPU", file=domain.location or None)
     vcpu, context = next(iter(contexts.items()))

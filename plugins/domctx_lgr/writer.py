@@ -13,7 +13,6 @@ from domctx.states import FOREIGN_TAIL, MEMORY, PageBatch, PageKind
 from domctx_lgr.compose import Outgoing, compose
 from domctx_lgr.deflate import GzipSink
 from domctx_lgr.layout import MAX_BATCH, SCHEME
-from domctx_lgr.rules import require
 from domctx_lgr.tail import BEHIND, BEHIND_GZIP
 from domctx_x86 import PAGE_SIZE
 
@@ -43,7 +42,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 def _write(source: Domain, outgoing: Outgoing, out: Sink, context: FormatContext) -> None:
     for block in outgoing.blocks:
         out.write(block)
-    pages = recut(require(source, MEMORY).batches(), len(outgoing.types))
+    pages = recut(source.require(MEMORY).batches(), len(outgoing.types))
     for octets in _batched(pages, outgoing) if context.option("variant") == "B" else _array(pages, outgoing):
         out.write(octets)
         context.progress(memoryview(octets).nbytes)

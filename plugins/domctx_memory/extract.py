@@ -17,7 +17,7 @@ from domctx.api import Domain
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import Operation, paused
-from domctx.errors import DomainError, UsageError
+from domctx.errors import UsageError
 from domctx.files import put
 from domctx.publish import publish, refuse_existing
 from domctx.sinks import FileSink
@@ -68,9 +68,7 @@ def command(
 def _extract_memory(
     session: Session, domain: Domain, block: str, goal: io.FileIO | None, output: str, operation: Operation
 ) -> None:
-    memory = session.registry.attach(domain).state(MEMORY)
-    if memory is None:
-        raise DomainError("there is no memory in it", file=domain.location or None)
+    memory = session.registry.attach(domain).require(MEMORY)
     space = space_of(memory, block or None)
     if goal is None:
         with session.progress_of(operation, "extract", space.end):

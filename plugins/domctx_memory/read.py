@@ -10,7 +10,6 @@ import click
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.context import paused
-from domctx.errors import DomainError
 from domctx.files import in_file
 from domctx.sinks import FileSink
 from domctx.states import MEMORY, Memory, PageKind
@@ -57,9 +56,7 @@ def command(
     domain = session.open(file, given, operation)
     with paused(domain), in_file(domain.location or file):
         states = session.registry.attach(domain)
-        memory = states.state(MEMORY)
-        if memory is None:
-            raise DomainError("there is no memory in it")
+        memory = states.require(MEMORY)
         if virtual:
             vcpu, registers = registers_of(states.state(REGISTERS), vcpu)
             space: LinearSpace | AddressMap = LinearSpace(memory, registers)

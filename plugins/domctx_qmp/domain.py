@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from domctx.api import FormatContext, Machine, RamBlock, StateKey
 from domctx.errors import DomainError
+from domctx.requires import Requires
 from domctx.states import (
     DEVICES,
     FOREIGN_HEAD,
@@ -36,7 +37,7 @@ T = TypeVar("T")
 SCHEME: Final = "qmp"
 
 
-class LiveDomain:
+class LiveDomain(Requires):
     """The machine of a QEMU that runs. Its states can be had while it is paused."""
 
     scheme = SCHEME

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from domctx.api import Machine as Description, StateKey
+from domctx.requires import Requires
 from domctx.states import CLOCK, GDT, MEMORY, PAGE_TABLES, SHARED_INFO, VCPUS, SharedInfoContext
 from domctx_sim import by_itself, kept, on_behalf, today
 from domctx_sim.machine import Machine
@@ -29,7 +30,7 @@ T = TypeVar("T")
 SCHEME: Final = "sim"
 
 
-class SimDomain:
+class SimDomain(Requires):
     """A Domain over one machine's folder. What it gives is canonical, and never changes the machine."""
 
     scheme = SCHEME

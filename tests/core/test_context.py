@@ -73,7 +73,7 @@ def test_a_handler_finds_other_states() -> None:
     assert lent.state(DIAL) == Dial()
     assert lent.require(DIAL) == Dial()
     assert lent.state(NOTES) is None
-    with pytest.raises(DomainError, match="the domain has no state 'notes'"):
+    with pytest.raises(DomainError, match="there is no state 'notes' in it"):
         lent.require(NOTES)
 
 

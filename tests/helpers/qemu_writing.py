@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from domctx.api import Domain, Machine, StateKey
 from domctx.cli.run import run
 from domctx.context import OpenContext, Operation
+from domctx.requires import Requires
 from domctx.sinks import BytesSink
 from domctx.states import FOREIGN_HEAD, ForeignPart
 from domctx_foreign import StoredForeign
@@ -66,7 +67,7 @@ def domctx(*arguments: str, expect: int = 0) -> str:
     return printed.getvalue()
 
 
-class Held:
+class Held(Requires):
     """A domain of states that a test holds in its hands."""
 
     scheme = "held"

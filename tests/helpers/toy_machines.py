@@ -16,6 +16,7 @@ import attrs
 from domctx.api import Coverage, Domain, Format, FormatContext, Machine, Option, RamBlock, Sink, StateKey
 from domctx.errors import DomainError
 from domctx.publish import publish
+from domctx.requires import Requires
 from helpers import toy_vendor, toys
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Log:
                 file.write(event + "\n")
 
 
-class ToyDomain:
+class ToyDomain(Requires):
     """States in memory; ``fail`` names an event that goes wrong."""
 
     scheme = "toy"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from domctx.api import Machine, StateKey
+from domctx.requires import Requires
 
 T = TypeVar("T")
 
 
-class StatesDomain:
+class StatesDomain(Requires):
     """A Domain that holds the given states; ``owned`` are saved (None: all of them)."""
 
     scheme = "states"

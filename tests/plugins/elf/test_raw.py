@@ -59,5 +59,5 @@ def test_memory_is_written_by_addresses(tmp_path: Path, monkeypatch: pytest.Monk
     octets = pages.contents.tobytes()
     assert sink.octets == bytes(0x1000) + octets[:4096] + bytes(0x2000) + octets[4096:]
     assert "left behind: 'rom'" in operation.notes[0]
-    with pytest.raises(DomainError, match="there is no memory"):
+    with pytest.raises(DomainError, match="there is no state 'memory' in it"):
         plugin.write_raw(StatesDomain(Machine("m", ""), {}), BytesSink(), context("raw"))

@@ -124,7 +124,7 @@ def test_what_has_no_registers_is_noted(tmp_path: Path) -> None:
         "nothing tells of x86 vCPUs' registers: the core has none",
         "RAM blocks that have no place in guest-physical memory are left behind: 'rom'",
     ]
-    with pytest.raises(DomainError, match="there is no memory in it"):
+    with pytest.raises(DomainError, match="there is no state 'memory' in it"):
         written(StatesDomain(Machine("m", WIDE), {}), tmp_path / "y")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from domctx.api import RamBlock, StateKey
 from domctx.errors import DomainError
+from domctx.requires import Requires
 from domctx.states import (
     CLOCK,
     FOREIGN_HEAD,
@@ -41,7 +42,7 @@ from helpers.lgr_domains import Context, opened, written
 from helpers.lgr_files import a0, a3, make_guest
 
 
-class Edited:
+class Edited(Requires):
     """A domain with some states replaced, or left out where they are None."""
 
     location = ""
@@ -101,14 +102,14 @@ def vcpus(**contexts: VcpuContext) -> Callable[[LgrDomain], dict[StateKey[Any], 
 ZEROS = VcpuContext("xen-2004-i386", bytes(2516))
 ESI = VcpuContext("xen-2004-i386", bytes(16) + b"\x08" + bytes(2499))
 REFUSED: dict[str, tuple[Callable[[LgrDomain], dict[StateKey[Any], Any]], str]] = {
-    "no memory": (lambda domain: {MEMORY: None}, "the domain has no state 'memory'"),
+    "no memory": (lambda domain: {MEMORY: None}, "there is no state 'memory' in it"),
     "no block": (memory(), "holds one RAM block; got 0"),
     "two blocks": (memory(RamBlock("a", 4096), RamBlock("b", 4096)), "holds one RAM block; got 2"),
     "large pages": (memory(RamBlock("a", 1 << 21, 21)), "holds whole pages of 4096 octets"),
     "half a page": (memory(RamBlock("a", 4097)), "holds whole pages of 4096 octets"),
     "no page": (memory(RamBlock("a", 0)), "does not hold that many pages"),
     "too many pages": (memory(RamBlock("a", (1 << 32) + 4096)), "does not hold that many pages"),
-    "no page tables": (lambda domain: {PAGE_TABLES: None}, "the domain has no state 'page_tables'"),
+    "no page tables": (lambda domain: {PAGE_TABLES: None}, "there is no state 'page_tables' in it"),
     "empty page tables": (lambda domain: {PAGE_TABLES: StoredPageTables()}, "page tables are not known"),
     "PAE": (tables(width=8, levels=3), "holds i386 two-level page tables; got 3 levels with entries of 8"),
     "types of another size": (tables(types=np.zeros(7, dtype=np.uint8)), "the page types are not those of the memory"),

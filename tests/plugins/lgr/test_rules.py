@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from domctx.errors import DomainError, RecordError
+from domctx.requires import Requires
 from domctx.states import GDT, MEMORY, PAGE_TABLES, VCPUS
 from domctx_cpu import StoredVcpus
 from domctx_lgr import check_rules
@@ -127,7 +128,7 @@ def clean(guest: Guest) -> tuple[bytes, ...]:
     return (*guest.pages[:PAGE_TABLE], bytes(4096), directory, *[bytes(4096)] * 3)
 
 
-class Without:
+class Without(Requires):
     """A domain with some states replaced, or left out where they are None."""
 
     location = ""
@@ -145,8 +146,8 @@ class Without:
 @pytest.mark.parametrize(
     ("key", "state", "message"),
     [
-        (MEMORY, None, "the domain has no state 'memory'"),
-        (VCPUS, None, "the domain has no state 'vcpus'"),
+        (MEMORY, None, "there is no state 'memory' in it"),
+        (VCPUS, None, "there is no state 'vcpus' in it"),
         (VCPUS, StoredVcpus(), "the domain has no vCPU"),
         (PAGE_TABLES, StoredPageTables(), "the domain's page tables are not known"),
     ],

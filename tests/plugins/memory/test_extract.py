@@ -193,7 +193,7 @@ def test_the_list_of_choices_is_bounded() -> None:
 def test_a_domain_without_memory_is_refused(tmp_path: Path) -> None:
     """Where there is no memory there is nothing to extract."""
     domains = {"bare": LiveDomain(Machine("test", "x86_64"), {})}
-    with pytest.raises(DomainError, match="there is no memory in it"):
+    with pytest.raises(DomainError, match="there is no state 'memory' in it"):
         run("extract", "bare", "memory", "-o", tmp_path / "out", domains=domains)
     assert domains["bare"].given_back == 1
     assert os.listdir(tmp_path) == []

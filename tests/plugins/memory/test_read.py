@@ -112,7 +112,7 @@ def test_a_live_domain_is_given_back() -> None:
         "bare": LiveDomain(Machine("test", "x86_64"), {}),
     }
     assert run("read", "live", "0", "4", domains=domains).exit_code == 0
-    with pytest.raises(DomainError, match="there is no memory in it"):
+    with pytest.raises(DomainError, match="there is no state 'memory' in it"):
         run("read", "bare", "0", "4", domains=domains)
     assert [(domain.paused, domain.given_back) for domain in domains.values()] == [(1, 1), (1, 1)]
 

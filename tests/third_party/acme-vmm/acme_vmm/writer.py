@@ -17,9 +17,8 @@ from domctx.states import MEMORY, Memory, PageBatch, PageKind
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     """The head, the pages that are not zero, their runs, the tail. Raises DomainError as ``check``."""
-    memory = source.state(MEMORY)
+    memory = source.require(MEMORY)
     block = check(source, memory)
-    assert memory is not None  # checked
     vcpus, name = len(source.machine.vcpus), source.machine.name
     sink.write(encode(Head(magic=MAGIC, pages=block.pages, vcpus=vcpus, name=name)))
     edges: list[NDArray[np.int64]] = []
@@ -38,10 +37,8 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
         context.note(f"{missing} pages have no contents: they are zero in the snapshot")
 
 
-def check(source: Domain, memory: Memory | None) -> RamBlock:
+def check(source: Domain, memory: Memory) -> RamBlock:
     """The one block of a machine that our hypervisor could have. Raises DomainError for any other."""
-    if memory is None:
-        raise DomainError("there is no memory in it", file=source.location or None)
     if source.one_pass:
         raise DomainError("its memory passes only once", hint="save it to an image, and convert that")
     shifts = [block.page_shift for block in memory.blocks]

@@ -116,7 +116,7 @@ def test_claims(path: Path) -> None:
 def test_machines_that_no_snapshot_holds() -> None:
     """Are refused, and say why; pages without contents are zero, and told."""
     for domain, why in (
-        (StatesDomain(Machine("ant", ""), {}), "no memory"),
+        (StatesDomain(Machine("ant", ""), {}), "no state 'memory'"),
         (machine_with([1], blocks=2), "one RAM block"),
         (machine_with([1], vcpus=300), "at most 256 vCPUs"),
     ):
