@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from domctx.states import VcpuContext
 
@@ -12,15 +13,19 @@ class StoredVcpus:
 
     def __init__(self, contexts: Mapping[int, VcpuContext] | None = None) -> None:
         self._contexts = dict(contexts or {})
+        self._ascending: Mapping[int, VcpuContext] | None = None
 
     @property
     def contexts(self) -> Mapping[int, VcpuContext]:
         """Contexts by vCPU id, ascending."""
-        return dict(sorted(self._contexts.items()))
+        if self._ascending is None:
+            self._ascending = MappingProxyType(dict(sorted(self._contexts.items())))
+        return self._ascending
 
     def store(self, vcpu: int, context: VcpuContext) -> None:
         """Take one context; replaces an earlier one of the same vCPU."""
         self._contexts[vcpu] = context
+        self._ascending = None
 
 
 class StoredVcpuParts:
@@ -28,12 +33,16 @@ class StoredVcpuParts:
 
     def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
         self._parts = dict(parts or {})
+        self._ascending: Mapping[int, bytes] | None = None
 
     @property
     def parts(self) -> Mapping[int, bytes]:
         """The octets by vCPU id, ascending."""
-        return dict(sorted(self._parts.items()))
+        if self._ascending is None:
+            self._ascending = MappingProxyType(dict(sorted(self._parts.items())))
+        return self._ascending
 
     def store(self, vcpu: int, octets: bytes) -> None:
         """Take the octets of one vCPU; replaces earlier ones of the same vCPU."""
         self._parts[vcpu] = octets
+        self._ascending = None

@@ -76,6 +76,8 @@ MAX_BODIES: Final = {
 }
 """Octets of the largest body of a record that is read as a whole."""
 LEAST: Final = {VCPU_EXTENDED: HEAD + 1, VCPU_XSAVE: HEAD + 16, SHARED_INFO: PAGE_SIZE, TSC_INFO: size_of(TscBody)}
+MAX_VCPUS: Final = 1 << 13
+"""Of a paravirtualised domain: MAX_VIRT_CPUS."""
 MSR: Final = 16
 """Octets of an entry of X86_PV_VCPU_MSRS."""
 
@@ -117,8 +119,7 @@ class Content:
         if element.type == VCPU_BASIC:
             self._vcpu(body)
         elif element.type in PARTS:
-            parts = self._store(PARTS[element.type], StoredVcpuParts)
-            parts.store(decode(VcpuHead, body[:HEAD]).vcpu_id, body[HEAD:])
+            self._store(PARTS[element.type], StoredVcpuParts).store(_vcpu_id(body), body[HEAD:])
         elif element.type == SHARED_INFO:
             self._shared_info(SharedInfoContext(self._abi(PAGE_32, PAGE_64), body))
         elif element.type == TSC_INFO:
@@ -138,7 +139,7 @@ class Content:
         return wide if self._info.guest_width == 8 else narrow
 
     def _vcpu(self, body: bytes) -> None:
-        vcpu = decode(VcpuHead, body[:HEAD]).vcpu_id
+        vcpu = _vcpu_id(body)
         context, gdt = split(VcpuContext(self._abi(XEN_X86_32, XEN_X86_64), body[HEAD:]))
         self._store(VCPUS, StoredVcpus).store(vcpu, context)
         self._store(GDT, StoredGdt).store(vcpu, gdt)
@@ -210,6 +211,14 @@ def _check_length(element: Element) -> None:
     if element.type == VCPU_MSRS and (element.length - HEAD) % MSR:
         got = f"0x{element.length - HEAD:08x}"
         raise RecordError("the entries do not fill the body", expected="a multiple of 16 octets", got=got)
+
+
+def _vcpu_id(body: bytes) -> int:
+    """The vCPU that a record is about."""
+    vcpu = decode(VcpuHead, body[:HEAD]).vcpu_id
+    if vcpu >= MAX_VCPUS:
+        raise RecordError("no domain has such a vCPU", expected=f"below {MAX_VCPUS}", got=vcpu)
+    return vcpu
 
 
 def _params(body: bytes) -> tuple[tuple[int, int], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -105,7 +107,7 @@ def found_items(source: Domain) -> list[Item]:
     tail = [_item(part.name, part.octets) for part in _parts(source, FOREIGN_TAIL)]
     if LIBXC_HEADERS not in (item.name for item in head):
         return []
-    return insert([*head, *tail], _memory()) if _ends(head) else [*head, _memory(), *tail]
+    return insert([*head, *tail], [_memory()]) if _ends(head) else [*head, _memory(), *tail]
 
 
 def _memory() -> Item:
@@ -146,10 +148,15 @@ def libxl_item(type: int) -> Item:
     return Item(f"{LIBXL}{libxl_name(type)}", record_of(type, b""))
 
 
-def insert(items: Sequence[Item], item: Item) -> list[Item]:
-    """The items with one more, before the first that stands behind it in every receiver's order."""
-    place = next((place for place, each in enumerate(items) if each.rank > item.rank), len(items))
-    return [*items[:place], item, *items[place:]]
+def insert(items: Sequence[Item], new: Iterable[Item]) -> list[Item]:
+    """The items with more, each before the first that stands behind it in every receiver's order."""
+    waiting = deque(sorted(new, key=lambda item: item.rank))
+    found: list[Item] = []
+    for item in items:
+        while waiting and waiting[0].rank < item.rank:
+            found.append(waiting.popleft())
+        found.append(item)
+    return [*found, *waiting]
 
 
 def framed(items: Sequence[Item], framing: str) -> list[Item]:
@@ -177,7 +184,7 @@ def versioned(items: Sequence[Item], version: int) -> list[Item]:
     if version < 3:
         return [item for item in found if item.type not in (STATIC_DATA_END, CPUID_POLICY, MSR_POLICY)]
     if STATIC_DATA_END not in (item.type for item in found):
-        found = insert(found, record_item(STATIC_DATA_END))
+        found = insert(found, [record_item(STATIC_DATA_END)])
     return found
 
 
@@ -220,5 +227,6 @@ def _params(source: Domain, items: Sequence[Item]) -> list[Place]:
     state = source.state(HVM_PARAMS_KEY)
     count = len(state.params or ()) if state is not None else 0
     found = [item.place for item in items if item.place is not None and item.place.count is not None]
-    covered = [number for place in found for number in range(place.number, place.number + (place.count or 0))]
-    return found if found and covered == list(range(count)) else [Place(HVM_PARAMS)]
+    starts = list(itertools.accumulate((place.count or 0 for place in found), initial=0))
+    whole = [place.number for place in found] == starts[:-1] and starts[-1] == count
+    return found if found and whole else [Place(HVM_PARAMS)]

@@ -52,6 +52,7 @@ class Walk:
         self.problem: DomctxError | None = None
         self.lost: DomctxError | None = None
         self._verifying = False
+        self._info: Element | None = None
 
     @property
     def headers(self) -> Libxc:
@@ -138,11 +139,12 @@ class Walk:
     def _take(self, element: Element) -> None:
         _check_known(element, pv=self.headers.pv)
         self.epochs.note(element)
-        if element.type == P2M_FRAMES:
-            info = self.epochs.find(PV_INFO)
-            if info is None:
+        if element.type == PV_INFO:
+            self._info = element
+        elif element.type == P2M_FRAMES:
+            if self._info is None:
                 raise StreamError(f"{element.name} stands before X86_PV_INFO", offset=element.offset)
-            self.p2m.take(element, info)
+            self.p2m.take(element, self._info)
             self.pages.max_pfn = self.compared.max_pfn = self.p2m.last
 
     def _checkpoint(self, element: Element) -> None:

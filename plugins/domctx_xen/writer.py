@@ -83,10 +83,10 @@ def compose(source: Domain, context: FormatContext, *, pv: bool) -> list[Item]:
     _tell_version(found, version, source, context)
     wanted = plan.places_of(source, items, version)
     _tell_places(items, wanted, source, context)
-    items = [item for item in items if item.place is None or item.place in (*wanted, plan.MEMORY)]
-    for place in wanted:
-        if place not in (item.place for item in items):
-            items = plan.insert(items, Item("new", place=place))
+    kept = {None, plan.MEMORY, *wanted}
+    items = [item for item in items if item.place in kept]
+    there = {item.place for item in items}
+    items = plan.insert(items, [Item("new", place=place) for place in wanted if place not in there])
     framed = plan.framed(items, framing)
     _tell_layers(items, framed, context)
     _tell_states(source, context)
@@ -168,9 +168,10 @@ def _tell_version(found: Sequence[Item], version: int, source: Domain, context: 
 
 def _tell_places(items: Sequence[Item], wanted: Sequence[Place], source: Domain, context: FormatContext) -> None:
     """States that are gone are told; those that stand in another record from now on are not."""
+    kept = {plan.MEMORY, *wanted}
     for item in items:
         place = item.place
-        if place is not None and place not in (*wanted, plan.MEMORY) and body_of(place, source) is None:
+        if place is not None and place not in kept and body_of(place, source) is None:
             context.note(f"{item.name.removeprefix('place of ')} is left out: the domain no longer has that state")
 
 

@@ -113,6 +113,8 @@ def hvm_with(*records: Bits) -> list[Bits]:
 REFUSED: dict[str, tuple[list[Bits], type[DomctxError], str]] = {
     "context of 32 bits": (pv_with(vcpu(4, 0, xs.context32())), RecordError, "one length"),
     "GDT": (pv_with(vcpu(4, 0, xs.context64()[:4960] + b"\xff" * 208)), RecordError, "too many entries"),
+    "vCPU": (pv_with(vcpu(4, 0, xs.context64()), vcpu(4, 8192, xs.context64())), RecordError, "no domain has such"),
+    "part of a vCPU": (pv_with(vcpu(5, 0xFFFF_FFFF, bytes(64))), RecordError, "expected below 8192, got 4294967295"),
     "extended": (pv_with(vcpu(5, 0, bytes(129))), RecordError, "0x00000009 to 0x00000088"),
     "XSAVE": (pv_with(vcpu(6, 0, bytes(8))), RecordError, "wrong length"),
     "MSRs": (pv_with(vcpu(12, 0, bytes(24))), RecordError, "multiple of 16"),
