@@ -81,7 +81,7 @@ def _resolved(firsts: NDArray[np.uint64], lasts: NDArray[np.uint64], records: ND
     place = position = 0
     while place < len(starts) or live:
         if not live:
-            position = max(position, starts[place][0])
+            position = starts[place][0]
         while place < len(starts) and starts[place][0] <= position:
             heapq.heappush(live, (-starts[place][2], starts[place][1]))
             place += 1

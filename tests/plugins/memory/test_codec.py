@@ -33,9 +33,20 @@ def entry_of(octets: bytes, unpacked: bytes, *, plain: bool = False) -> FrameEnt
 @pytest.mark.parametrize("level", [-7, 1, 3, 19])
 @pytest.mark.parametrize("pages", [TEXT, NOISE])
 def test_frames_come_back(pages: NDArray[np.uint8], level: int) -> None:
-    """Pages that were packed, at any level, are unpacked to the same octets."""
+    """Pages that were packed, at any level, are unpacked to the same octets, where they are wanted or anywhere."""
     frame = frame_of(pages, level=level)
     assert unpack(frame.octets, 8192, frame.entry).tobytes() == pages.tobytes()
+    goal = np.zeros(8192, np.uint8)
+    assert unpack(frame.octets, 8192, frame.entry, goal) is goal
+    assert goal.tobytes() == pages.tobytes()
+
+
+def test_a_higher_level_packs_smaller() -> None:
+    """Of pages that are neither text nor noise."""
+    steps = np.random.default_rng(2).integers(0, 9, (32, 4096))
+    mixed = (steps.cumsum(axis=1) & 0x33).astype(np.uint8)
+    sizes = [frame_of(mixed, level=level).entry.stored for level in (-7, 1, 19)]
+    assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_what_does_not_get_smaller_stays_as_it_is() -> None:
@@ -103,8 +114,9 @@ def test_octets_that_are_no_zstd_frame_are_refused() -> None:
         zstd.compress(TEXT.tobytes()[:4096]) + zstd.compress(TEXT.tobytes()[4096:]),
         zstd.compress(TEXT.tobytes()[:-1]),
         zstd.compress(TEXT.tobytes() + b"x"),
+        zstd.ZstdCompressor().compress(TEXT.tobytes(), zstd.ZstdCompressor.FLUSH_BLOCK),
     ],
-    ids=["cut", "longer", "two frames", "too little", "too much"],
+    ids=["cut", "longer", "two frames", "too little", "too much", "no end"],
 )
 def test_a_frame_that_is_not_one_whole_frame_of_its_size_is_refused(octets: bytes) -> None:
     """A frame that is cut, has something behind it, or unpacks to another size is refused."""

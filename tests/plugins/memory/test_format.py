@@ -115,5 +115,7 @@ def test_pages_of_every_size(shift: int) -> None:
     """From 1 KiB, of which a frame has many, to 4 MiB, of which a frame has one."""
     count = 5 if shift > 12 else 300
     memory = SourceMemory([block_of(count, shift)], [random_pages(4, count, 1 << shift)])
-    found = [page for offset, body in bodies_of(Road(memory.blocks).save(memory)) for page in pages_of(offset, body)[1]]
-    assert [found] == picture(memory)
+    road = Road(memory.blocks)
+    octets = road.save(memory)
+    found = [page for offset, body in bodies_of(octets) for page in pages_of(offset, body)[1]]
+    assert [found] == picture(memory) == picture(road.load(octets))

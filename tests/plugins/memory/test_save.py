@@ -135,6 +135,17 @@ def test_an_estimate_is_near_the_truth() -> None:
     assert estimate_size(empty_memory([]), road.context()) == 0
 
 
+@pytest.mark.parametrize("part", range(4))
+def test_an_estimate_is_of_all_memory(part: int) -> None:
+    """Wherever what is hard to pack stands: a save that fits is not refused."""
+    memory = empty_memory([block_of(4 * 1024 + 7)])
+    noise = memory.pages[0].contents[part * 1024 : part * 1024 + 1024]
+    noise[:] = np.random.default_rng(3).integers(0, 256, noise.shape).astype(np.uint8)
+    memory.pages[0].kinds[:] = 0
+    road = Road(memory.blocks)
+    assert estimate_size(memory, road.context()) < len(road.save(memory))
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_an_estimate_reads_a_sixteenth(seed: int) -> None:
