@@ -132,6 +132,8 @@ def test_newer_images_are_opened_where_it_is_allowed(tmp_path: Path) -> None:
     newer = attrs.evolve(MANIFEST, body=manifest.encode(attrs.evolve(found, format_version=(9, 0))))
     octets = sealed([NEWER, newer, *RECORDS[2:]])
     assert isinstance(refused(tmp_path, octets), UnsupportedError)
+    with pytest.raises(UnsupportedError):
+        open_image(str(tmp_path / "image.dctx"))
     opened(tmp_path, octets, allow_newer=True).close()
 
 

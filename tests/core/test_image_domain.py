@@ -198,10 +198,16 @@ def test_what_must_be_known_is_not_carried_along(tmp_path: Path) -> None:
 
 
 def test_a_carried_record_that_nobody_lists(tmp_path: Path) -> None:
-    """Is named by its number."""
-    domain = domain_of(tmp_path, sealed([START, MANIFEST, RawRecord(0x8003_0000, 0, bytes(9))]), TOYS)
+    """Is named by its number, and goes into the other image all the same."""
+    unlisted = RawRecord(0x8003_0000, 0, bytes(9))
+    domain = domain_of(tmp_path, sealed([START, MANIFEST, unlisted]), TOYS)
     (item,) = carried_by(domain)
     assert (item.use, item.name) == (None, "type 0x80030000")
+    sink = BytesSink()
+    save(domain, sink, TOYS)
+    copied = records_of(bytes(sink.octets))
+    assert copied[-1].octets() == unlisted.octets()
+    assert manifest.decode(copied[1].body).use_of(unlisted.type & ~OPTIONAL) is None
     domain.close()
 
 

@@ -29,6 +29,7 @@ def test_a_record_of_a_file_is_read_at_random(tmp_path: Path) -> None:
     assert bytes(record.read()) == b"\4\0\0\0\5\0"
     assert bytes(record.read(4)) == b"\5\0"
     assert bytes(record.read(1, 2)) == b"\0\0"
+    assert bytes(record.read(6)) == bytes(record.read(2, 0)) == b""
     assert record.decode() == DialBody(4, 5)
     place = f"{path} at 0x{8:016x} in DIAL[0]: "
     for start, size in ((0, 7), (7, None), (-1, 2), (3, -1)):

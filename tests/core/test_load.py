@@ -115,6 +115,14 @@ def test_a_state_that_the_target_lacks_is_refused() -> None:
     assert operation.notes == ["NOTES: state 'notes' is dropped", "LAMPS: state 'lamps' is dropped"]
 
 
+@pytest.mark.parametrize("image", [b"", SMALLEST[:20], SMALLEST[24:], vendor_image()[:60]])
+def test_a_target_is_aborted_where_the_head_is_not_good(image: bytes) -> None:
+    """Before it was told of any machine."""
+    target = ToyTarget()
+    assert isinstance(refused(image, target), StreamError)
+    assert target.events == ["abort"]
+
+
 @pytest.mark.parametrize(
     ("fail", "events"), [("prepare", ["prepare", "abort"]), ("commit", ["prepare", "commit", "abort"])]
 )

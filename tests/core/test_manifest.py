@@ -121,6 +121,16 @@ def test_what_is_no_manifest_is_refused(changes: dict[str, Any], message: str) -
     assert message in str(caught.value)
 
 
+def test_a_manifest_has_a_mebibyte_at_most() -> None:
+    """One that has just as much is written and read."""
+    room = (1 << 20) - len(encode(attrs.evolve(SMALL, producer="x" * (1 << 19))))
+    longest = attrs.evolve(SMALL, producer="x" * ((1 << 19) + room))
+    assert len(encode(longest)) == 1 << 20
+    assert decode(encode(longest)) == longest
+    with pytest.raises(RecordError, match="MANIFEST is too long"):
+        encode(attrs.evolve(longest, time="tt"))
+
+
 def test_what_just_fits_is_read() -> None:
     """Pages of 1 KiB and of 1 GiB, the largest block, places that end with it and with all that can be addressed."""
     size, end = (1 << 62) - 1, 1 << 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from domctx import spool
 from domctx.errors import DomainError
-from domctx.spool import Spool
+from domctx.spool import BUFFER_LIMIT, Spool
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 60))
@@ -24,6 +25,18 @@ def test_what_goes_in_comes_out(pieces: list[bytes], limit: int) -> None:
             held.write(memoryview(piece))
         assert held.size == sum(map(len, pieces))
         assert b"".join(held.pieces()) == b"".join(pieces)
+
+
+def test_a_long_body_is_not_kept_in_memory() -> None:
+    """Neither while it is written nor when it is given back."""
+    tracemalloc.start()
+    held, piece = Spool(), bytes(1 << 20)
+    for _ in range(48):
+        held.write(piece)
+    assert sum(map(len, held.pieces())) == 48 << 20
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * BUFFER_LIMIT + (8 << 20)
 
 
 def test_a_full_disk_is_the_disk_s_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from helpers.toy_images import (
     vendor_image,
     vendor_registry,
 )
-from helpers.toy_machines import ToyDomain
+from helpers.toy_machines import MACHINE, ToyDomain
 
 TOYS = toy_registry()
 IMAGE = saved(TOYS, states())
@@ -97,9 +97,26 @@ def test_right_digests_do_not_make_a_body_right(tmp_path: Path, octets: bytes, m
 
 
 def test_transformed_bodies_are_decoded_behind_the_transform(tmp_path: Path) -> None:
-    """Also those of a type that has a check of its own."""
-    registry = toy_registry(**{"acme:double": toy_transform})
-    assert verify(tmp_path, saved(registry, states()), registry).problems == ()
+    """Also those of a type that has a check of its own; where the image was not transformed, as they stand."""
+    checked, loaded = list[bytes](), list[list[bytes]]()
+
+    def check(run: RecordRun, context: Context) -> None:
+        checked.extend(bytes(record.rest()) for record in run)
+
+    def load(state: toys.Notes, run: RecordRun, context: Context) -> None:
+        toys.load_notes(state, run, context)
+        loaded.append(state.texts)
+
+    kind = toy(toys.NOTES_CODE, check=check, load=load)
+    bare, registry = one_type(kind), registry_of({"domctx:one": types_plugin(kind), "acme:double": toy_transform})
+    held = {toys.NOTES: toys.Notes([b"one", b"four"])}
+    assert verify(tmp_path, saved(registry, held), registry).problems == ()
+    assert (checked, loaded) == ([], [[b"one", b"four"]] * 2)
+    loaded.clear()
+    assert verify(tmp_path, saved(bare, held), registry).problems == ()
+    assert (checked, loaded) == ([], [[b"one", b"four"]] * 2)
+    assert verify(tmp_path, saved(bare, held), bare).problems == ()
+    assert checked == [b"one", b"four"] * 2
 
 
 def test_handlers_see_the_states_below_theirs(tmp_path: Path) -> None:
@@ -107,13 +124,14 @@ def test_handlers_see_the_states_below_theirs(tmp_path: Path) -> None:
     seen: list[Any] = []
 
     def load_clock(state: Any, run: RecordRun, context: Context) -> None:
-        seen.append((context.require(toys.DIAL).body.value, context.state(toy_vendor.MARK)))
+        machine, dial = context.machine, context.require(toys.DIAL)
+        seen.append((machine, dial.body.value, context.state(toy_vendor.MARK)))
         toys.load_clock(state, run, context)
 
     registry = registry_of({"domctx:two": types_plugin(toy(toys.CLOCK_CODE, load=load_clock), toy(toys.DIAL_CODE))})
     held: dict[Any, Any] = {toys.DIAL: toys.Dial(toys.DialBody(3)), toys.CLOCK: toys.Clock(1)}
     assert verify(tmp_path, saved(registry, held), registry).problems == ()
-    assert seen == [(3, None)] * 2
+    assert seen == [(MACHINE, 3, None)] * 2
 
 
 def faulty(state: Any, run: RecordRun, context: Context) -> None:

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from domctx import manifest
+from domctx.api import Images
 from domctx.context import Operation
 from domctx.directory import WIRE_TYPE
 from domctx.errors import DomainError, DomctxError, PluginError, RecordError, StreamError, UnsupportedError
@@ -82,9 +83,10 @@ def test_everything_is_told_in_stream_order(digests: bool) -> None:
     assert told[-1][0] == toy_vendor.MARK_CODE | OPTIONAL
 
 
-def test_the_smallest_image() -> None:
-    """START and END are an image; it describes nothing."""
+def test_plain_images() -> None:
+    """START and END are an image; one without MANIFEST describes nothing, and its records are of the first version."""
     assert walk(SMALLEST).told == [None]
+    assert walk(saved(TOYS, states(), Images.PLAIN)).told == [None, ("XEN_CLOCK", 0, 1)]
 
 
 def test_records_are_counted() -> None:
@@ -128,6 +130,7 @@ LONG_START = attrs.evolve(START, body=bytes(16))
         (IMAGE[:-1] + b"\x80", "END is damaged", "END[0]", len(IMAGE) - 16),
         (replaced(2, type=0x1E0F0), "unknown record type", "type 0x0001e0f0[0]", None),
         (replaced(2, type=9 | OPTIONAL), "unknown record type", "type 0x80000009[0]", None),
+        (SMALLEST[:24] + pack_header(toys.XEN_CODE | OPTIONAL, 0, 0) + END_RECORD, "unknown", "type 0x80000002[0]", 24),
         (SMALLEST[:24] + pack_header(0x8002_0000, 0, 0) + END_RECORD, "unknown record type", "type 0x80020000[0]", 24),
         (sealed([*RECORDS[:3], DIAL, *TAIL]), "the type has one record only, this is another", "DIAL[0]", None),
         (replaced(2, instance=2), "the type has instance 0 only", "DIAL[2]", None),
@@ -188,9 +191,10 @@ def test_a_wrong_digest_names_the_record() -> None:
     assert walk(damaged, digests=False)
 
 
-def test_a_run_stops_where_its_records_stop() -> None:
-    """X and X with bit 31 are one type, and one run."""
-    image = resealed(IMAGE, 4, type=toys.NOTES_CODE | OPTIONAL)
+@pytest.mark.parametrize("index", [3, 4])
+def test_a_run_stops_where_its_records_stop(index: int) -> None:
+    """X and X with bit 31 are one type, and one run; what is known is not skipped."""
+    image = resealed(IMAGE, index, type=toys.NOTES_CODE | OPTIONAL)
     assert [item for item in walk(image).told if "NOTES" in str(item)] == [("NOTES", n, 1) for n in range(3)]
 
 
