@@ -1,11 +1,15 @@
-"""Sequences whose items are made when asked for: what tells of many keeps columns, or a file, and no objects."""
+"""Sequences whose items are made when asked for: what tells of many keeps columns, or a file, and no objects.
+
+And a mapping that is shown in another order than it was made.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -23,3 +27,19 @@ class MadeSequence(Sequence[T_co]):
     def __getitem__(self, index: int | slice) -> T_co | list[T_co]:
         places = range(len(self))[index]
         return self._made(places) if isinstance(places, int) else [self._made(place) for place in places]
+
+
+class Ascending(Mapping[int, T]):
+    """What ``known`` holds at the time, its numbers ascending; made anew at no cost."""
+
+    def __init__(self, known: Mapping[int, T]) -> None:
+        self._known = known
+
+    def __getitem__(self, number: int) -> T:
+        return self._known[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._known))
+
+    def __len__(self) -> int:
+        return len(self._known)

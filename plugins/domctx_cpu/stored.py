@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from domctx.made import Ascending
 from domctx.states import VcpuContext
 
 
@@ -13,19 +13,15 @@ class StoredVcpus:
 
     def __init__(self, contexts: Mapping[int, VcpuContext] | None = None) -> None:
         self._contexts = dict(contexts or {})
-        self._ascending: Mapping[int, VcpuContext] | None = None
 
     @property
     def contexts(self) -> Mapping[int, VcpuContext]:
         """Contexts by vCPU id, ascending."""
-        if self._ascending is None:
-            self._ascending = MappingProxyType(dict(sorted(self._contexts.items())))
-        return self._ascending
+        return Ascending(self._contexts)
 
     def store(self, vcpu: int, context: VcpuContext) -> None:
         """Take one context; replaces an earlier one of the same vCPU."""
         self._contexts[vcpu] = context
-        self._ascending = None
 
 
 class StoredVcpuParts:
@@ -33,16 +29,12 @@ class StoredVcpuParts:
 
     def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
         self._parts = dict(parts or {})
-        self._ascending: Mapping[int, bytes] | None = None
 
     @property
     def parts(self) -> Mapping[int, bytes]:
         """The octets by vCPU id, ascending."""
-        if self._ascending is None:
-            self._ascending = MappingProxyType(dict(sorted(self._parts.items())))
-        return self._ascending
+        return Ascending(self._parts)
 
     def store(self, vcpu: int, octets: bytes) -> None:
         """Take the octets of one vCPU; replaces earlier ones of the same vCPU."""
         self._parts[vcpu] = octets
-        self._ascending = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from domctx.made import Ascending
 from domctx.states import GdtContext
 
 
@@ -13,16 +13,12 @@ class StoredGdt:
 
     def __init__(self, contexts: Mapping[int, GdtContext] | None = None) -> None:
         self._contexts = dict(contexts or {})
-        self._ascending: Mapping[int, GdtContext] | None = None
 
     @property
     def contexts(self) -> Mapping[int, GdtContext]:
         """GDTs by vCPU id, ascending."""
-        if self._ascending is None:
-            self._ascending = MappingProxyType(dict(sorted(self._contexts.items())))
-        return self._ascending
+        return Ascending(self._contexts)
 
     def store(self, vcpu: int, context: GdtContext) -> None:
         """Take one GDT; replaces an earlier one of the same vCPU."""
         self._contexts[vcpu] = context
-        self._ascending = None

@@ -12,11 +12,3 @@ def test_gdts_come_back_ascending_and_later_ones_replace_earlier() -> None:
     state.store(2, GdtContext((1,), 1))
     state.store(5, GdtContext((2,), 2))
     assert list(state.contexts.items()) == [(2, GdtContext((1,), 1)), (5, GdtContext((2,), 2))]
-
-
-def test_what_is_stored_later_is_seen_too() -> None:
-    """What was asked for before stays as it was; who asks again is told of everything."""
-    state = StoredGdt()
-    before = state.contexts
-    state.store(3, GdtContext((), 0))
-    assert (dict(before), dict(state.contexts)) == ({}, {3: GdtContext((), 0)})
