@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import blake3
@@ -154,10 +154,19 @@ class Image:
         if start >= 0:
             yield start, end - start
 
-    def check_digests(self, pool: Pool, codes: Collection[int] | None = None) -> Iterator[StreamError]:
-        """Digest the groups (of some types) on all cores; an error for each that is damaged."""
+    def check_digests(
+        self, pool: Pool, codes: Collection[int] | None = None, progress: Callable[[int], None] | None = None
+    ) -> Iterator[StreamError]:
+        """Digest the groups (of some types) on all cores; an error for each that is damaged.
+
+        ``progress`` is told the octets of each.
+        """
         chosen = [group for group in self.groups if codes is None or group.type & ~OPTIONAL in codes]
-        return filter(None, pool.map_ordered(self.damage_of, chosen))
+        for group, damage in zip(chosen, pool.map_ordered(self.damage_of, chosen), strict=True):
+            if progress is not None:
+                progress(group.length)
+            if damage is not None:
+                yield damage
 
     def damage_of(self, group: Group) -> StreamError | None:
         """The error that tells how a group differs from its digest, or None; a plain image has no digests."""

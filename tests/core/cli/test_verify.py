@@ -81,6 +81,19 @@ def test_bodies_are_decoded(cli: Cli) -> None:
     assert "in DIAL[0]: DialBody: the body is too short" in ran.out
 
 
+def test_digests_alone(cli: Cli) -> None:
+    """Damage is found as ever, also through a pipe; what nobody decodes is said, and good whatever it holds."""
+    bad, odd = cli.file("a.dctx", damaged()), cli.file("b.dctx", resealed(vendor_image(), 2, body=bytes(5)))
+    ran = cli("verify", "--digests", bad, odd)
+    lines = ran.out.splitlines()
+    rest = "not covered by a check: what records mean"
+    assert (ran.code, lines[2:]) == (1, [f"{bad}: {rest}", f"{odd}: good", f"{odd}: {rest}"])
+    assert "in NOTES[0]: the digest is wrong: the record is damaged" in lines[0]
+    assert "in acme/mark[5]: the digest is wrong" in lines[1]
+    assert cli("verify", "--digests", "-", stdin=vendor_image()).out == f"-: good\n-: {rest}\n"
+    assert cli("verify", "--digests", "-", stdin=damaged()).code == 1
+
+
 @pytest.mark.parametrize(
     ("octets", "message"),
     [
@@ -104,6 +117,8 @@ def test_files_that_are_not_whole_fall_short(cli: Cli, octets: bytes, message: s
         (["-O", "x=1", "a.v10"], 2, "there is no option 'x' here"),
         ([], 2, "Missing argument 'FILES...'"),
         (["out:a.v10"], 2, "out:a.v10: out: cannot be read"),
+        (["--digests", "a.v10"], 2, "a plain v10 image has no digests"),
+        (["--digests", "text:a.v10"], 2, "text: has no digests of domctx's\n  omit --digests"),
     ],
 )
 def test_what_says_nothing_about_a_file(cli: Cli, arguments: list[str], code: int, message: str) -> None:
