@@ -73,18 +73,32 @@ def _is_header(octets: bytes, place: int, newest: int = SMALL) -> bool:
 
 
 def by_footer(file: StreamFile, offset: int, identity: int, eof: int | None) -> int | None:
-    """The first place from ``offset`` on with the footer of that section, and something behind it that can be."""
-    wanted = footer(identity)
-    start, piece = offset, FIRST_PIECE
-    while start < min(file.size, offset + MAX_SCAN):
+    """The first place from ``offset`` on with the footer of that section, and something behind it that can be.
+
+    What looks like a footer and EOF may be part of the state (of a TPM, say), where nobody tells where EOF stands: it
+    is believed where the stream ends there, and else only where no better place is found.
+    """
+    wanted, doubtful = footer(identity), None
+    start, piece, stop = offset, FIRST_PIECE, min(file.size, offset + MAX_SCAN)
+    while start < stop:
         octets = file.read(start, piece + FOOTER_SIZE)
         place = octets.find(wanted)
         while place >= 0:
-            if goes_on(file, start + place + FOOTER_SIZE, eof):
-                return start + place
+            behind = start + place + FOOTER_SIZE
+            if goes_on(file, behind, eof):
+                if eof is not None or _is_firm(file, behind):
+                    return start + place
+                if doubtful is None:
+                    doubtful, stop = start + place, min(stop, offset + MAX_SECTION)
             place = octets.find(wanted, place + 1)
         start, piece = start + piece, min(2 * piece, PIECE)
-    return None
+    return doubtful
+
+
+def _is_firm(file: StreamFile, offset: int) -> bool:
+    """Whether what stands at ``offset`` is no EOF, or one that ends the stream."""
+    octets = file.read(offset, 2)
+    return octets[0] != Element.EOF or octets[1:] in (b"", bytes((Element.VMDESCRIPTION,)))
 
 
 def by_header(file: StreamFile, offset: int, eof: int | None) -> int | None:

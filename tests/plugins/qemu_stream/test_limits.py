@@ -171,6 +171,19 @@ def test_the_next_header_may_stand_far_away(tmp_path: Path) -> None:
         domain.close()
 
 
+@pytest.mark.parametrize("behind", [b"", b"trailing"])
+def test_a_footer_and_the_end_within_a_section(behind: bytes, tmp_path: Path) -> None:
+    """A state that holds its own footer and zeros goes on to the place where a section begins, or the stream ends."""
+    state = b"\x05" * 40 + b"\x7e" + qs.u32(4) + bytes(40)
+    first, last = qs.section(4, 4, state, "tpm-emulator"), qs.section(4, 5, b"\5" * 9, "yy")
+    octets = qs.stream(qs.configuration(), qs.ram({"a": PAGE}), first, last, b"\0", behind)
+    domain = opened(qs.written(tmp_path, octets))
+    assert domain.elements.problem is None
+    assert [section.octets for section in domain.sections] == [state, b"\5" * 9]
+    assert domain.elements.end == len(octets) - len(behind)
+    domain.close()
+
+
 DESCRIPTIONS = {
     "no list of devices": b'{"devices":{}}',
     "a device that is none": b'{"devices":[5]}',
