@@ -49,7 +49,7 @@ class CheckedDisks(StoredDisks):
     def _compare(self, name: str, disk: Disk, found: LiveDisk) -> None:
         own, used = disk.files[0].path, found.files[0]
         changed = next(_changed(disk, found), None)
-        based = any(_same(file.path, used) for file in disk.files[1:])
+        based = not _same(own, used) and any(_same(file.path, used) for file in disk.files[1:])
         if changed is not None and not self._force:
             raise _refused(name, disk, *changed)
         if based and not self._force:

@@ -140,6 +140,19 @@ def test_an_overlay_takes_what_the_guest_writes_later(disk: Path, capsys: pytest
     )
 
 
+def test_a_disk_behind_a_filter(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """QEMU tells the file twice, of the filter and of what it filters: it is one disk, and its own."""
+    nodes = (f"qcow2,node-name=q,file.driver=file,file.filename={disk}", "throttle,node-name=f,throttle-group=t,file=q")
+    line = (*SMALL, "-object", "throttle-group,id=t", *(part for node in nodes for part in ("-blockdev", node)))
+    line = (*line, "-device", "virtio-blk-pci,drive=f")
+    with RealQemu(*line) as qemu:
+        image = save(qemu.start(), disk.with_name("a.dctx"), "--then", "quit")
+    capsys.readouterr()
+    with waiting(*line) as qemu:
+        assert load(image, qemu) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_what_the_disk_is_based_on(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Lacks what the guest wrote since: it is refused, also where the image's command line names it, unless forced."""
     image = disk.with_name("b.dctx")
