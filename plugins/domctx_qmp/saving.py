@@ -139,8 +139,20 @@ class Saving:
             except DomctxError:
                 if not self._monitor.is_lost:
                     raise
-                self._monitor.reconnect()
+                self._reconnect()
                 self._give_back()
+
+    def _reconnect(self) -> None:
+        try:
+            self._monitor.reconnect()
+        except DomctxError as error:
+            raise DomainError(
+                "the connection to QEMU is lost, and cannot be made again",
+                file=self._monitor.name,
+                got=error.message,
+                hint="where QEMU has ended, its standard error says why; where it runs, cont in its monitor continues"
+                " the guest",
+            ) from error
 
     def _give_back(self) -> None:
         try:
