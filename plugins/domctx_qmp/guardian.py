@@ -99,10 +99,10 @@ def rescue(path: str, changed: dict[str, Any], patience: float = PATIENCE) -> bo
         try:
             link = Link(path)
             try:
-                while not give_back(link, changed) and time.monotonic() < last:
+                while time.monotonic() < last:
+                    if give_back(link, changed):
+                        return True
                     time.sleep(PAUSE)
-                else:
-                    return True
             finally:
                 link.close()
         except (FileNotFoundError, ConnectionRefusedError):  # QEMU is gone

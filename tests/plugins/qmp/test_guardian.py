@@ -116,6 +116,13 @@ def test_it_tries_for_its_time(qemu: RealQemu, monkeypatch: pytest.MonkeyPatch) 
         assert not guardian.rescue(str(qemu.socket), {"running": True}, patience=0.1)
 
 
+def test_a_guest_that_does_not_run_is_not_given_back() -> None:
+    """Although QEMU answers all the time that there is: it waits for a migration that nobody sends."""
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", "-incoming", "defer") as qemu:
+        qemu.start()
+        assert not guardian.rescue(str(qemu.socket), {"running": True}, patience=0.2)
+
+
 def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
     """Released, or left: then the guest is continued."""
     for leave in (False, True):
