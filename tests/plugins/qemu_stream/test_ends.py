@@ -71,16 +71,23 @@ def test_the_next_section_is_found(octets: bytes, told: bool) -> None:
 @example(bytes(510) + b"\x7e\0\0\1\2" + b"\2\0\0\0\0", None)
 @example(bytes(512) + b"\x7e\0\0\1\2" + b"\0", 517)
 @example(b"\x7e\0\0\1\2\0", 4)
+@example(b"\x7e\0\0\1\2\0" * 3, None)
+@example(b"\x7e\0\0\1\2\0\5" + bytes(600) + b"\x7e\0\0\1\2\0\6", None)
+@example(b"\x7e\0\0\1\2\0\5" + bytes(600) + b"\x7e\0\0\1\2\0\7", None)
 @example(b"\x7e\0\0\1\2\1\0\0\0\5\3cpu\0\0\0\1\x7f\xff\xff\xff", None)
 @example(b"\x7e\0\0\1\2\1\0\0\0\5\3cpu\0\0\0\1\x80\0\0\0", None)
 def test_the_footer_is_found(octets: bytes, eof: int | None) -> None:
-    """The first with the section's id behind which a stream can go on; EOF stands where it is known to stand."""
-    wanted = None
+    """The first with the section's id behind which a stream can go on; EOF stands where it is known to stand.
+
+    Where that is not known, an EOF with something behind it is believed only if nothing else is found.
+    """
+    places = []
     for place in range(len(octets)):
         behind = place + 5
         if octets[place:behind] == b"\x7e\0\0\1\2" and goes_on(octets[behind:], None if eof is None else eof == behind):
-            wanted = place
-            break
+            doubtful = eof is None and octets[behind] == 0 and octets[behind + 1 : behind + 2] not in (b"", b"\6")
+            places.append((doubtful, place))
+    wanted = min(places)[1] if places else None
     with opened(octets) as file:
         found = ends.by_footer(file, START, 0x102, None if eof is None else START + eof)
     assert found == (None if wanted is None else START + wanted)
