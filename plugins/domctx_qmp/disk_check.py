@@ -63,11 +63,20 @@ class CheckedDisks(StoredDisks):
                 f"disk {disk.name} is {used}, and was {own}: nothing tells whether it is as it was when the machine"
                 " was saved"
             )
-        elif disk.overlay is not None and _same(used, own):
-            self._note(
-                f"disk {disk.name}: the guest writes to {own}; {disk.overlay.path} is based on that, and worth nothing"
-                " from now on"
+        elif disk.overlay is not None and _same(used, own) and os.path.lexists(disk.overlay.path):
+            self._compare_overlay(name, disk.name, own, disk.overlay)
+
+    def _compare_overlay(self, name: str, disk: str, own: str, overlay: DiskFile) -> None:
+        """Of a disk that is written to, and whose overlay is still there."""
+        if told(overlay.path) != overlay and not self._force:
+            raise DomainError(
+                f"disk {disk}: {overlay.path} holds what the machine wrote since the save, and is based on {own}",
+                file=name,
+                hint="start QEMU over a new overlay, or delete that one; --force-disks loads all the same and ruins it",
             )
+        self._note(
+            f"disk {disk}: the guest writes to {own}; {overlay.path} is based on that, and worth nothing from now on"
+        )
 
 
 def _counterpart(disk: Disk, live: list[LiveDisk]) -> LiveDisk | None:

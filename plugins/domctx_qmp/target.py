@@ -127,7 +127,7 @@ class QemuTarget:
         self._incoming.close()
         status = monitor.status()
         if self._runs and status in CONTINUES:
-            monitor.execute("cont")
+            self._continue(monitor)
         elif self._runs and status != RUNNING:
             self._note(f"the guest is {status!r}, from where it cannot go on")
         elif status == RUNNING and not self._runs:
@@ -138,6 +138,14 @@ class QemuTarget:
         if self._started is not None:
             self._note(f"QEMU runs as process {self._started.pid}; its monitor is {self.location}")
         monitor.close()
+
+    def _continue(self, monitor: Monitor) -> None:
+        try:
+            monitor.execute("cont")
+        except DomctxError as error:
+            then = "load it again" if self._started is not None else "cont in its monitor continues the guest"
+            error.hint = f"where a disk is in use, by the machine that was saved for instance, end that; then {then}"
+            raise
 
     def abort(self) -> None:
         """Send nothing more: a QEMU that was loading ends, and one that was started does so in any case."""

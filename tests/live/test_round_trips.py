@@ -105,6 +105,8 @@ def test_a_guest_that_runs_on_while_it_is_saved(guest: Guest, tmp_path: Path) ->
         last = guest.look(qemu)
         check_serial(last, guest.serial.read_bytes())
         qemu.kill()
+    for overlay in guest.disk.parent.glob("disk.*.qcow2"):
+        overlay.unlink()
     with guest.qemu(serial=text) as qemu:
         qemu.start("defer")
         domctx("load", image, f"qmp:{qemu.socket}", "--start", "no")

@@ -96,6 +96,24 @@ def test_a_qemu_that_is_gone(disk: Path) -> None:
             asking.store(DisksContext(()))
 
 
+def test_a_disk_that_another_machine_uses(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The guest is loaded and stands; what to do is told, and then it can be continued."""
+    with RealQemu(*machine(disk)) as first, RealQemu(*machine(disk)) as second:
+        image = save(first.start(), disk.with_name("a.dctx"), "--then", "stop")
+        first.qmp("cont")
+        capsys.readouterr()
+        assert load(image, second.start("defer")) == 6
+        assert '"write" lock\n  where a disk is in use, by the machine that was saved for instance, end that; then' in (
+            capsys.readouterr().err
+        )
+        assert (first.status(), second.status()) == ("running", "paused")
+        assert run(["load", str(image), "--run", "--trust-command-line"]) == 6
+        assert "end that; then load it again\n" in capsys.readouterr().err
+        first.stop()
+        second.qmp("cont")
+        assert second.status() == "running"
+
+
 def test_a_copy_of_the_disk(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing tells whether it is one; that is said."""
     image = saved(disk, "--then", "stop")
@@ -119,7 +137,7 @@ def test_a_guest_that_went_on_wrote_to_its_disk(disk: Path, capsys: pytest.Captu
 
 
 def test_an_overlay_takes_what_the_guest_writes_later(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The disk stays as it was: the state is loaded over a new overlay of it, or over itself; never over the first."""
+    """The state is loaded over a new overlay of the disk; over itself where that ruins nothing, or is forced."""
     image = disk.with_name("a.dctx")
     with RealQemu(*machine(disk)) as qemu:
         save(qemu.start(), image, "--disks", "overlay")
@@ -134,7 +152,12 @@ def test_an_overlay_takes_what_the_guest_writes_later(disk: Path, capsys: pytest
         assert load(image, qemu) == 0
     assert capsys.readouterr().err == ""
     with waiting(*machine(disk)) as qemu:
-        assert load(image, qemu) == 0
+        assert load(image, qemu) == 6
+    assert f"disk virtio0: {overlay} holds what the machine wrote since the save, and is based on {disk}\n  start" in (
+        capsys.readouterr().err
+    )
+    with waiting(*machine(disk)) as qemu:
+        assert load(image, qemu, "--force-disks") == 0
     assert f"the guest writes to {disk}; {overlay} is based on that, and worth nothing from now on" in (
         capsys.readouterr().err
     )
@@ -213,6 +236,20 @@ def test_an_overlay_that_nobody_wrote_to(disk: Path) -> None:
     (overlay,) = disk.parent.glob("d.*.qcow2")
     with waiting(*machine(overlay)) as qemu:
         assert load(image, qemu) == 0
+
+
+def test_an_overlay_that_is_gone(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is ruined where the disk is written to again: it is loaded over without a word."""
+    image = disk.with_name("a.dctx")
+    with RealQemu(*machine(disk)) as qemu:
+        save(qemu.start(), image, "--disks", "overlay")
+        write(qemu, 0x77)
+    (overlay,) = disk.parent.glob("d.*.qcow2")
+    overlay.unlink()
+    capsys.readouterr()
+    with waiting(*machine(disk)) as qemu:
+        assert load(image, qemu) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_an_image_that_cannot_be_published_does_not_end_the_guest(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
