@@ -119,10 +119,14 @@ class Coverage:
 
 @frozen
 class Transformed:
-    """What a save or load wrapper that changes bytes returns: MANIFEST lists ``name`` for the record type."""
+    """What a save or load wrapper that changes bytes returns: MANIFEST lists ``name`` for the record type.
+
+    ``overhead``: octets by which a body may be longer than the handler within wrote it, a nonce and a tag, say.
+    """
 
     name: str
     handler: Callable[..., None]
+    overhead: int = 0
 
 
 @frozen(kw_only=True)

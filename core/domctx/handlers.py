@@ -40,6 +40,8 @@ class Nest:
     transforms: tuple[str, ...] = ()
     owners: tuple[Plugin, ...] = ()
     """Whose each transform is."""
+    overheads: tuple[int, ...] = ()
+    """Octets by which each may lengthen a body."""
 
 
 @frozen
@@ -56,6 +58,10 @@ class Handlers:
         if set(self.nest.transforms) <= set(transforms):
             return self.nest
         return nest(self.record_type, self.base, self.layers, transforms)
+
+    def longest(self, transforms: Sequence[str]) -> int:
+        """Octets of the longest body that may stand in an image which lists these transforms."""
+        return self.record_type.max_body + sum(self.accepting(transforms).overheads)
 
 
 def nest(
@@ -74,9 +80,16 @@ def nest(
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} has no namespace: name it vendor/name")
         elif wrapped.name in found.transforms:
             raise LayerError(layer.plugin, f"its transform {wrapped.name!r} of {record_type.name} is there already")
+        elif not isinstance(wrapped.overhead, int) or wrapped.overhead < 0:
+            raise LayerError(layer.plugin, f"its transform {wrapped.name!r} has an overhead of {wrapped.overhead!r}")
         elif accepted is None or wrapped.name in accepted:
             handler = plain(traced(wrapped.handler, layer.what, layer.tell), layer.plugin)
-            found = Nest(handler, (*found.transforms, wrapped.name), (*found.owners, layer.plugin))
+            found = Nest(
+                handler,
+                (*found.transforms, wrapped.name),
+                (*found.owners, layer.plugin),
+                (*found.overheads, wrapped.overhead),
+            )
     return found
 
 
@@ -95,9 +108,15 @@ def plain(handler: Handler, plugin: Plugin | None = None) -> Handler:
 
 def check_readable(saving: Handlers, loading: Handlers) -> None:
     """Raises LayerError for a transform that a save applies and no load undoes: nobody could read what it writes."""
-    for name, owner in zip(saving.nest.transforms, saving.nest.owners, strict=True):
-        if name not in loading.nest.transforms:
-            raise LayerError(owner, f"its transform {name!r} of {saving.record_type.name} is for saving only")
+    undone = dict(zip(loading.nest.transforms, loading.nest.overheads, strict=True))
+    done = saving.nest
+    for name, owner, overhead in zip(done.transforms, done.owners, done.overheads, strict=True):
+        what = f"its transform {name!r} of {saving.record_type.name}"
+        if name not in undone:
+            raise LayerError(owner, f"{what} is for saving only")
+        if undone[name] < overhead:
+            sides = f"{overhead} where it saves, and {undone[name]} where it loads"
+            raise LayerError(owner, f"{what} has an overhead of {sides}")
 
 
 class LayerError(PluginError):

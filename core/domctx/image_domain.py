@@ -132,7 +132,7 @@ class ImageDomain(Requires):
         ledger = Ledger(bound.type)
         for offset, length in self.image.runs(bound.type.code):
             reader = self.image.reader(offset, length, {bound.type.code: bound.type.name})
-            run = StreamRun(reader, bound.type, ledger, self.version(bound))
+            run = StreamRun(reader, bound.type, ledger, self.version(bound), longest=self.longest(bound))
             try:
                 call_load(bound, self.image.manifest, state, run, context)
                 guard(run.finish, bound.suspects)
@@ -145,6 +145,11 @@ class ImageDomain(Requires):
         """The version of a type's bodies in the image."""
         use = self.image.manifest.use_of(bound.type.code) if self.image.manifest else None
         return use.version if use else 1
+
+    def longest(self, bound: BoundType) -> int:
+        """Octets of the longest body of a type that may stand in the image."""
+        manifest = self.image.manifest
+        return bound.loading.longest(manifest.transforms_of(bound.type.code) if manifest else ())
 
     def context(self, record_type: RecordType) -> HandlerContext:
         """The context in which the image's records of a type are read."""

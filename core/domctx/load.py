@@ -64,8 +64,8 @@ class Loader:
 
 def call_load(bound: BoundType, manifest: Manifest | None, state: Any, run: RecordRun, context: HandlerContext) -> None:
     """Call a type's load handler with just the transforms that the image lists."""
-    use = manifest.use_of(bound.type.code) if manifest else None
-    handler = bound.loading.accepting(use.transforms if use else ()).handler
+    transforms = manifest.transforms_of(bound.type.code) if manifest else ()
+    handler = bound.loading.accepting(transforms).handler
     guard(lambda: handler(state, run, context.of(bound.type)), bound.suspects)
 
 

@@ -53,6 +53,11 @@ class Manifest:
     requires: tuple[str, ...] = ()
     format_version: tuple[int, int] = FORMAT_VERSION
 
+    def transforms_of(self, code: int) -> tuple[str, ...]:
+        """The transforms that records of a type went through."""
+        use = self.use_of(code)
+        return use.transforms if use is not None else ()
+
     def use_of(self, code: int) -> TypeUse | None:
         """The entry of a type code, or None."""
         return next((use for use in self.types if use.code == code), None)

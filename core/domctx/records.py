@@ -36,9 +36,11 @@ def _remembered(method: F) -> F:
 class TypeWriter:
     """A RecordWriter: the stream writer bound to one record type."""
 
-    def __init__(self, stream: StreamWriter, record_type: RecordType) -> None:
+    def __init__(self, stream: StreamWriter, record_type: RecordType, longest: int | None = None) -> None:
+        """``longest``: octets of a body that goes into the stream; the type's ``max_body`` where nothing is said."""
         self.record_type = record_type
         self._stream = stream
+        self._longest = record_type.max_body if longest is None else longest
         self._ledger = Ledger(record_type)
         self._open: tuple[int, int] | None = None
         self._refused: Exception | None = None
@@ -111,9 +113,8 @@ class TypeWriter:
             raise self._error(self._open[0], "the save handler did not end the record")
 
     def _check_length(self, instance: int, length: int) -> None:
-        if length > self.record_type.max_body:
-            limit = self.record_type.max_body
-            raise self._error(instance, f"the body of {length} octets is over the type's largest, {limit}")
+        if length > self._longest:
+            raise self._error(instance, f"the body of {length} octets is over the type's largest, {self._longest}")
 
     def _error(self, instance: int, message: str) -> PluginError:
         return PluginError(message, record=record_name(self.record_type.name, instance))
@@ -186,9 +187,11 @@ class StreamRun:
         ledger: Ledger,
         version: int,
         done: Callable[[int], None] | None = None,
+        longest: int | None = None,
     ) -> None:
-        """``done`` is told how many octets each record took that was read to its end."""
+        """``done`` is told how many octets each record took that was read to its end; ``longest`` as ``TypeWriter``."""
         self.record_type = record_type
+        self._longest = record_type.max_body if longest is None else longest
         self._reader = reader
         self._ledger = ledger
         self._version = version
@@ -255,12 +258,12 @@ class StreamRun:
             raise self._refused
 
     def _check_length(self, header: Header) -> None:
-        if header.length > self.record_type.max_body:
+        if header.length > self._longest:
             raise StreamError(
                 "the body is over the type's largest",
                 offset=self._reader.offset,
                 record=self._name(header.instance),
-                expected=f"at most 0x{self.record_type.max_body:016x}",
+                expected=f"at most 0x{self._longest:016x}",
                 got=f"0x{header.length:016x}",
             )
 

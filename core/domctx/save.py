@@ -166,9 +166,10 @@ def context_for(
 def write_type(stream: StreamWriter, item: Planned, context: HandlerContext) -> None:
     """Call one type's save handler."""
     bound = item.bound
-    writer = TypeWriter(stream, bound.type)
+    saving = bound.saving.nest
+    writer = TypeWriter(stream, bound.type, bound.saving.longest(saving.transforms))
     try:
-        guard(lambda: bound.saving.nest.handler(item.state, writer, context.of(bound.type)), bound.suspects)
+        guard(lambda: saving.handler(item.state, writer, context.of(bound.type)), bound.suspects)
         guard(writer.finish, bound.suspects)
     except DomctxError as error:
         raise error.at(record=record_name(bound.type.name)) from error.__cause__

@@ -185,19 +185,20 @@ def _shown(domain: ImageDomain, name: str, header: Header, offset: int) -> Shown
 
 
 def _value(domain: ImageDomain, bound: BoundType, header: Header, offset: int) -> JSON:
-    if header.length > bound.type.max_body:
+    longest = domain.longest(bound)
+    if header.length > longest:
         raise StreamError(
             "the body is over the type's largest",
             file=domain.location,
             offset=offset,
             record=record_name(bound.type.name, header.instance),
-            expected=f"at most 0x{bound.type.max_body:016x}",
+            expected=f"at most 0x{longest:016x}",
             got=f"0x{header.length:016x}",
         )
     reader = domain.image.reader(offset, record_size(header.length), {header.code: bound.type.name})
-    use = domain.image.manifest.use_of(header.code) if domain.image.manifest else None
-    if use is not None and use.transforms:
-        return _behind(domain, bound, reader, use.transforms)
+    transforms = domain.image.manifest.transforms_of(header.code) if domain.image.manifest else ()
+    if transforms:
+        return _behind(domain, bound, reader, transforms)
     reader.begin()
     record = StreamRecord(reader, header, bound.type, domain.version(bound))
     return show_record(bound, record, domain.context(bound.type))
@@ -214,7 +215,7 @@ def _behind(domain: ImageDomain, bound: BoundType, reader: StreamReader, transfo
 
     handler = nest(bound.type, collect, bound.loading.layers, transforms).handler
     ledger = Ledger(attrs.evolve(bound.type, instances=Instances.KEYED))  # the record alone, whatever its instance
-    run = StreamRun(reader, bound.type, ledger, domain.version(bound))
+    run = StreamRun(reader, bound.type, ledger, domain.version(bound), longest=domain.longest(bound))
     state = guard(lambda: bound.type.new_state(domain.machine), bound.suspects)
     guard(lambda: handler(state, run, domain.context(bound.type)), bound.suspects)
     guard(run.finish, bound.suspects)

@@ -143,7 +143,8 @@ class Walk:
         if self.manifest is not None and use is None:
             raise StreamError("MANIFEST does not list the type")
         check_kind(bound, self.manifest)
-        run = StreamRun(self.reader, bound.type, ledger, use.version if use else 1)
+        longest = bound.loading.longest(use.transforms if use else ())
+        run = StreamRun(self.reader, bound.type, ledger, use.version if use else 1, longest=longest)
         receiver.run(bound, run)
         guard(run.finish, bound.suspects)
 

@@ -14,7 +14,7 @@ from domctx.handlers import LayerError, check_readable, collect, guard, guard_ea
 from domctx.hookspecs import hookimpl
 from domctx.manager import Plugin
 from helpers import bad_counters
-from helpers.counters import COUNTER, Counters, load, save
+from helpers.counters import COUNTER, SIZE, Counters, load, save
 from helpers.plugins import manager_of, plugin
 
 Log = list[str]
@@ -36,7 +36,7 @@ def watcher(log: Log, name: str) -> Any:
     return domctx_save
 
 
-def transform(name: str, log: Log | None = None) -> Any:
+def transform(name: str, log: Log | None = None, overhead: Any = 0) -> Any:
     """A wrapper that says that it changes octets."""
 
     @hookimpl(wrapper=True)
@@ -48,7 +48,7 @@ def transform(name: str, log: Log | None = None) -> Any:
                 log.append(name)
             inner(*arguments)
 
-        return Transformed(name, handler)
+        return Transformed(name, handler, overhead)
 
     return domctx_save
 
@@ -191,6 +191,20 @@ def test_a_transform_can_be_undone() -> None:
     check_readable(plain, changing)
     with pytest.raises(LayerError, match="plugin acme:main: its transform 'acme/x' of acme/counter is for saving only"):
         check_readable(changing, plain)
+
+
+def test_a_transform_can_undo_what_it_lengthens() -> None:
+    """One that loads shorter bodies than it saves is refused, and so is an overhead that is none."""
+    shorter, longer = (saving(acme=transform("acme/x", overhead=octets)) for octets in (7, 8))
+    assert [each.longest(("acme/x",)) for each in (shorter, longer)] == [SIZE + 7, SIZE + 8]
+    assert longer.longest(()) == SIZE
+    check_readable(shorter, longer)
+    message = "'acme/x' of acme/counter has an overhead of 8 where it saves, and 7 where it loads"
+    with pytest.raises(LayerError, match=message):
+        check_readable(longer, shorter)
+    for odd in (-1, 1.5):
+        with pytest.raises(LayerError, match=f"its transform 'acme/x' has an overhead of {odd}"):
+            saving(acme=transform("acme/x", overhead=odd))
 
 
 def suspect(name: str, module: str) -> Plugin:

@@ -9,7 +9,7 @@ import pytest
 
 from domctx.api import Buffer, Machine, Record, Transformed
 from domctx.diff import diff
-from domctx.errors import PluginError, UnsupportedError
+from domctx.errors import PluginError, StreamError, UnsupportedError
 from domctx.hookspecs import hookimpl
 from domctx.image import open_image
 from domctx.image_domain import ImageDomain
@@ -22,7 +22,7 @@ from domctx.sources import BytesSource
 from domctx.testing import StatesDomain, StatesTarget
 from domctx.verify import verify_image
 from domctx.wrapping import ForwardingRun, ForwardingWriter
-from helpers.counters import COUNTER, COUNTERS, CounterBody, Counters, changed, new_state
+from helpers.counters import COUNTER, COUNTERS, SIZE, CounterBody, Counters, changed, new_state
 from helpers.plugins import manager_of, plugin
 
 MACHINE = Machine("m", "i386")
@@ -164,3 +164,75 @@ def test_wrappers_that_leave_their_run(image: Path) -> None:
     domain = opened(image, registry(loading=careless))
     with pytest.raises(PluginError, match="at the end of its run"):
         list(show(domain))
+
+
+class Sealer(ForwardingWriter):
+    """Puts a tag of eight octets behind each body."""
+
+    def begin(self, instance: int = 0, length: int | None = None, *, optional: bool = False) -> None:
+        super().begin(instance, None if length is None else length + len(TAG), optional=optional)
+
+    def end(self) -> None:
+        self.inner.data(TAG)
+        super().end()
+
+
+class Unsealer(ForwardingRun):
+    """Takes the tag away. Raises RecordError where there is none."""
+
+    def body(self, record: Record) -> bytes:
+        octets = bytes(record.rest())
+        if not octets.endswith(TAG):
+            raise record.error("the tag is gone")
+        return octets[: -len(TAG)]
+
+
+TAG = b"a tag, 8"
+
+
+def sealed(saving: int, loading: int, kind: Any = COUNTER) -> Registry:
+    """The counters behind a transform that lengthens each body, by what it says of itself on either side."""
+
+    @hookimpl(wrapper=True)
+    def domctx_save(record_type: Any) -> Any:
+        inner = yield
+        return Transformed("acme/seal", lambda state, writer, context: inner(state, Sealer(writer), context), saving)
+
+    @hookimpl(wrapper=True)
+    def domctx_load(record_type: Any) -> Any:
+        inner = yield
+        return Transformed("acme/seal", lambda state, run, context: inner(state, Unsealer(run), context), loading)
+
+    plugins = {
+        "counters": plugin(record_types=[kind]),
+        "seal": plugin(domctx_save=domctx_save, domctx_load=domctx_load),
+        "turn": plugin(domctx_save=globals()["domctx_save"], domctx_load=globals()["domctx_load"]),
+    }
+    return Registry.resolve(manager_of(plugins))
+
+
+def test_bodies_may_be_longer_by_what_a_transform_says(tmp_path: Path) -> None:
+    """Though the type's own are as long as they may be: saved, verified, opened, shown, compared and loaded."""
+    found = sealed(8, 9)
+    octets = image_of(found)
+    (tmp_path / "image").write_bytes(octets)
+    domain = opened(tmp_path / "image", found)
+    assert verify_image(domain.image, found, domain._operation).problems == ()
+    assert [(shown.length, shown.value["value"]) for shown in show(domain)] == [(SIZE + 8, 1), (SIZE + 8, 3)]
+    assert list(diff(domain, StatesDomain(MACHINE, {COUNTERS: STATE}), found)) == []
+    target = StatesTarget({COUNTERS: new_state})
+    load(BytesSource(octets), target, found)
+    assert target.states[COUNTERS].counters == STATE.counters
+
+
+def test_and_not_by_more(tmp_path: Path) -> None:
+    """Longer bodies are neither saved nor loaded nor shown."""
+    with pytest.raises(PluginError, match=f"the body of {SIZE + 8} octets is over the type's largest, {SIZE + 7}"):
+        image_of(sealed(7, 7))
+    (tmp_path / "image").write_bytes(image_of(sealed(8, 8)))
+    shorter = opened(tmp_path / "image", sealed(7, 7))
+    for refused in (lambda: list(show(shorter)), lambda: shorter.state(COUNTERS)):
+        with pytest.raises(StreamError, match="over the type's largest; expected at most 0x0000000000000014"):
+            refused()
+    with pytest.raises(StreamError, match="the body is over the type's largest"):
+        load(BytesSource(image_of(sealed(8, 8))), StatesTarget({COUNTERS: new_state}), sealed(7, 7))
