@@ -21,6 +21,8 @@ LIMIT: Final = 1 << 21
 """Runs that are kept: fifty million octets of index, for 8 GiB at their most fragmented."""
 PENDING: Final = 1 << 19
 """Runs that are gathered before they are settled."""
+PARTS: Final = 1 << 10
+"""Columns that are kept one beside the other: a checkpointed stream has some more for each of its checkpoints."""
 SPAN: Final = 1 << 23
 """Pages, of 32 GiB, up to which overlapping runs are painted page by page; of more by the edges of runs."""
 STEP: Final = 1 << 20
@@ -93,13 +95,13 @@ class Runs:
 
     def __init__(self) -> None:
         self._parts: list[Columns] = []
-        self._kept: Columns = no_runs()
-        self._count = self._settled = self._again = 0
+        self._kept: list[Columns] = []
+        self._kept_count = self._count = self._settled = self._again = 0
         self.repeated = 0
         """Pages that were told again, as far as runs were settled."""
 
     def __len__(self) -> int:
-        return len(self._kept) + self._count
+        return self._kept_count + self._count
 
     def add(self, found: Columns) -> None:
         """Note runs. Raises UnsupportedError where there are too many."""
@@ -110,7 +112,10 @@ class Runs:
 
     def keep(self) -> None:
         """Everything that came so far counts."""
-        self._kept = joined([self._kept, *self._parts])
+        self._kept += self._parts
+        self._kept_count += self._count
+        if len(self._kept) > PARTS:
+            self._kept = [joined(self._kept)]
         self.repeated += self._again
         self.drop()
 
@@ -120,9 +125,10 @@ class Runs:
 
     def settle(self) -> Columns:
         """The runs that were kept as they count: ascending, none overlapping."""
-        found = settled(self._kept)
-        self.repeated += _pages(self._kept) - _pages(found)
-        self._kept = found
+        kept = joined(self._kept)
+        found = settled(kept)
+        self.repeated += _pages(kept) - _pages(found)
+        self._kept, self._kept_count = [found], len(found)
         return found
 
     def _compact(self) -> None:

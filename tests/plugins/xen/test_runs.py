@@ -80,6 +80,19 @@ def test_what_comes_behind_keep_can_be_dropped() -> None:
     assert found.repeated == 1
 
 
+def test_what_many_checkpoints_keep_is_kept() -> None:
+    """Every page of each, and the last of a page that each of them has."""
+    found = Runs()
+    count = 3 * module.PARTS + 5
+    for pfn in range(1, count):
+        found.add(columns([(pfn, 0xE), (0, 0xE if pfn < count - 1 else 0xF)]))
+        found.keep()
+    assert len(found) == 2 * (count - 1)
+    kept = pages(found.settle())
+    assert (sorted(kept), kept[0], len(found)) == (list(range(count)), (0xF, 0), 2)
+    assert found.repeated == count - 2
+
+
 def test_too_many_runs_are_joined_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats are settled when room runs out; what is still too much is refused, and says what to do."""
     monkeypatch.setattr(module, "LIMIT", 8)
