@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PFN_BITS = 0x0FFF_FFFF
 NIBBLE_SHIFT = 28
 UNSENT = 0xFF
+MAX_HOLLOW = 1 << 16
+"""Batches and markers without a page behind them: a saver of the time wrote one or two for each of thirty rounds."""
 SURE = 2
 """After so many batches there is no doubt that they are batches."""
 
@@ -62,7 +64,7 @@ class Batches:
         self.nibbles = np.full(pfns, UNSENT, dtype=np.uint8)
         self._octets = octets
         self._markers = any(variant in (C1, C2) for variant in possible)
-        self._done = 0
+        self._done = self._hollow = 0
         self._first_count = 0
 
     def walk(self) -> None:
@@ -77,6 +79,7 @@ class Batches:
             raise CutError("the file ends early, where a batch is due", offset=self.offset + len(found))
         count = int.from_bytes(found[:4], "little")
         if count == RESEND_MARKER and self._markers:
+            self._without_page()
             self.offset += 4
             return True
         if count > MAX_BATCH:
@@ -102,6 +105,8 @@ class Batches:
             limit, got = f"a PFN below 0x{len(self.offsets):08x}", f"0x{int(entries[bad]):08x}"
             raise self._refused(f"word {bad} of a batch names a page out of range", first_word + 4 * bad, limit, got)
         sent = pfns[carrying]
+        if not len(sent):
+            self._without_page()
         pages_at = first_word + 4 * len(entries)
         self.offsets[sent] = pages_at + PAGE_SIZE * np.arange(len(sent))
         self.nibbles[sent] = nibbles[carrying]
@@ -109,6 +114,13 @@ class Batches:
         self.offset = pages_at + PAGE_SIZE * len(sent)
         self._done += 1
         self._check_end()
+
+    def _without_page(self) -> None:
+        """A small gzip file may inflate to any number of them. Raises StreamError for too many."""
+        self._hollow += 1
+        if self._hollow > MAX_HOLLOW:
+            message = "too many batches have no page"
+            raise StreamError(message, offset=self.offset, expected=f"at most 0x{MAX_HOLLOW:08x}")
 
     def _refused(self, message: str, offset: int, expected: str | None, got: str) -> StreamError:
         """A StrayError as long as two batches, the first of them no larger than a page type, do not tell otherwise."""

@@ -204,6 +204,17 @@ def test_a_compressed_batched_file_cut_anywhere_is_refused(tmp_path: Path) -> No
         assert caught.value.offset == size
 
 
+@pytest.mark.parametrize("hollow", [MARKER, struct.pack("<II", 1, 0xF << 28)])
+def test_batches_without_a_page_are_bounded(hollow: bytes, tmp_path: Path) -> None:
+    """Half a megabyte of them is more than any save has."""
+    guest = make_guest(5, 1)
+    some = [*cut(items(guest, 28), 9), *([hollow] * (1 << 16))]
+    opened(tmp_path, c(guest, some)).close()
+    with pytest.raises(StreamError, match="too many batches have no page; expected at most 0x00010000") as caught:
+        opened(tmp_path, c(guest, [*some, hollow]))
+    assert caught.value.offset is not None
+
+
 def test_batches_end_with_a_zero(tmp_path: Path) -> None:
     """What follows the count of zero is not read as a batch."""
     guest = make_guest(5, 2)
