@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import example, given, strategies as st
 
+from domctx.errors import StreamError
+from domctx.files import CutError
 from domctx_qemu_stream import ends
 from domctx_qemu_stream.files import StreamFile
 
@@ -29,8 +31,10 @@ def opened(octets: bytes) -> Iterator[StreamFile]:
     descriptor = os.memfd_create("stream")
     os.write(descriptor, b"x" * START + octets)
     file = StreamFile(descriptor, "stream")
-    yield file
-    file.close()
+    try:
+        yield file
+    finally:
+        file.close()
 
 
 def is_header(octets: bytes, newest: int) -> bool:
@@ -91,6 +95,45 @@ def test_the_footer_is_found(octets: bytes, eof: int | None) -> None:
     with opened(octets) as file:
         found = ends.by_footer(file, START, 0x102, None if eof is None else START + eof)
     assert found == (None if wanted is None else START + wanted)
+
+
+def test_a_stream_that_ended_before_has_no_end() -> None:
+    """An end that is told to stand before the section is none of it."""
+    with opened(bytes(9)) as file:
+        assert ends.by_header(file, START + 3, START + 2) is None
+        assert ends.by_header(file, START + 3, START + 3) == START + 3
+
+
+NAMES = st.text(st.characters(codec="ascii"), max_size=9).map(str.encode)
+WORDS = st.one_of(
+    st.builds(
+        lambda sector, name: (sector << 9 | 1, bytes((len(name),)) + name + b"c" * 16), st.integers(0, 99), NAMES
+    ),
+    st.builds(lambda sector, name: (sector << 9 | 9, bytes((len(name),)) + name), st.integers(0, 99), NAMES),
+    st.builds(lambda percent: (percent << 9 | 4, b""), st.integers(0, 100)),
+)
+
+
+@given(st.lists(WORDS, max_size=6), st.integers(0, 1 << 50), st.binary(max_size=9))
+def test_a_disk_ends_with_its_word(words: list[tuple[int, bytes]], rest: int, behind: bytes) -> None:
+    """Pieces of a disk with their octets or all zero, how far it is, and the word that ends the section."""
+    octets = b"".join(word.to_bytes(8, "big") + told for word, told in [*words, (rest << 9 | 2, b"")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ends, "BLOCK_CHUNK", 16)
+        with opened(octets + behind) as file:
+            assert ends.of_block(file, START) == START + len(octets)
+        for size in range(len(octets)):
+            with opened(octets[:size]) as file, pytest.raises(CutError):
+                ends.of_block(file, START)
+
+
+@pytest.mark.parametrize("flag", [0x10, 0x20, 0x40, 0x80, 0x100])
+def test_a_word_of_a_disk_that_cannot_be(flag: int) -> None:
+    """It is refused where it stands, whatever other flags it has."""
+    octets = (4).to_bytes(8, "big") + (flag | 4).to_bytes(8, "big") + (2).to_bytes(8, "big")
+    with opened(octets) as file, pytest.raises(StreamError, match="flags that cannot be") as caught:
+        ends.of_block(file, START)
+    assert caught.value.offset == START + 8
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,20 @@ def test_it_ends_a_migration(qemu: RealQemu) -> None:
     assert ended(process, {"running": True}) == 0
     assert qemu.wait_migration("cancelled", "failed")
     assert qemu.status() == "running"
+
+
+def test_it_ends_a_migration_that_stands_still(qemu: RealQemu) -> None:
+    """Somebody has the other end, and reads nothing: it would never end by itself."""
+    qemu.qmp("stop")
+    reading, writing = socket.socketpair()
+    uri = qemu.give(writing.fileno())
+    writing.close()
+    qemu.qmp("migrate", uri=uri)
+    qemu.wait_migration("active")
+    assert ended(watched(qemu.socket), {"running": True}) == 0
+    assert qemu.wait_migration("cancelled")
+    assert qemu.status() == "running"
+    reading.close()
 
 
 @pytest.mark.parametrize("words", [(), ({"running": True}, guardian.RELEASED)])
