@@ -15,7 +15,9 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from domctx.errors import DomainError
 from domctx_disks import Disk, DiskFile, DisksContext, StoredDisks
+from domctx_qmp.host import nameless_files
 from domctx_qmp.live_disks import LiveDisk, live_disks
 from domctx_qmp.options import NONE, OVERLAY
 from domctx_qmp.overlays import make_overlays
@@ -47,11 +49,24 @@ class DiskKeeper:
         self._moves_on, self._note = moves_on, note
         self._made: dict[str, str] = {}
         self._disks = live_disks(monitor) if how != NONE else []
+        self._nameless = nameless_files(monitor.pid) if self._disks else set()
 
     @property
     def wanted(self) -> bool:
         """Whether ``after_migration`` will return a state."""
         return bool(self._disks)
+
+    def refuse_temporary(self, *, ending: bool) -> None:
+        """Raise DomainError for a disk that was deleted: QEMU loses it when it ends, and nothing can be based on it."""
+        for disk in self._disks if ending or self._overlays else ():
+            for file in disk.files:
+                if file in self._nameless:
+                    raise DomainError(
+                        f"disk {disk.name} is temporary, or was deleted: what it holds is lost when QEMU ends",
+                        file=self._monitor.name,
+                        got=file,
+                        hint="mirror it to a disk that stays (drive-mirror), or save with --disks note --then stop",
+                    )
 
     def before_migration(self) -> None:
         """Make the overlays, all or none. Raises DomainError where QEMU refuses, naming the disk where it is one's."""
@@ -70,7 +85,9 @@ class DiskKeeper:
         )
         for disk in disks:
             for file in disk.files:
-                if file.mtime is None:
+                if file.path in self._nameless:
+                    self._note(f"disk {disk.name}: {file.path} was deleted, and is lost when QEMU ends")
+                elif file.mtime is None:
                     self._note(f"disk {disk.name}: nothing tells when {file.path} changes; loading does not see it")
         moved_on = self._moves_on and not self._made
         if moved_on:

@@ -114,6 +114,7 @@ class LiveDomain(Requires):
             from domctx_qmp.saving import Saving
 
             with self._monitor.understood():
+                self._keeper.refuse_temporary(ending=self._then == QUIT)
                 return Saving(self._monitor, guard, self._described, self._keeper, self._context.note)
         except BaseException:
             guard.release()

@@ -18,6 +18,9 @@ ROW: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ...([sp]) ([0-9a-f]+) [0-9a-f:
 ADDRESS: Final = re.compile(r"is 0x([0-9a-f]+)")
 """In what ``gpa2hva`` prints."""
 
+DELETED: Final = " (deleted)"
+"""What the kernel puts behind the name of a file that has none any more."""
+
 
 @frozen
 class Mapped:
@@ -71,6 +74,21 @@ def block_start(monitor: Monitor, block: RamBlock) -> int | None:
     return starts.pop() if len(starts) == 1 else None
 
 
+def nameless_files(pid: int) -> set[str]:
+    """The former names of files that a process has open and that were deleted; none where it does not show them."""
+    return {link.removesuffix(DELETED) for link in _open_files(pid).values() if link.endswith(DELETED)}
+
+
+def _open_files(pid: int) -> dict[str, str]:
+    """What a process has open, by its descriptors in ``/proc``; none where it does not show them."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found[f"/proc/{pid}/fd/{name}"] = os.readlink(f"/proc/{pid}/fd/{name}")
+    return found
+
+
 def open_mapped(pid: int, mapped: Mapped) -> int | None:
     """A descriptor of the file behind a mapping, to read; None where it cannot be had."""
     for path in _names(pid, mapped):
@@ -86,10 +104,5 @@ def _names(pid: int, mapped: Mapped) -> Iterator[str]:
     """The names under which the file may be opened."""
     if os.path.isabs(mapped.path):
         yield f"/proc/{pid}/root{mapped.path}"
-    with contextlib.suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            link = f"/proc/{pid}/fd/{name}"
-            with contextlib.suppress(OSError):
-                if os.readlink(link) == mapped.path:
-                    yield link
+    yield from (name for name, link in _open_files(pid).items() if link == mapped.path)
     yield f"/proc/{pid}/map_files/{mapped.start:x}-{mapped.stop:x}"  # only the superuser may

@@ -28,6 +28,7 @@ PAUSE: Final = 0.005
 NAME: Final = "domctx-incoming"
 KEEPS_GOING: Final = (9, 1)
 """The version of QEMU from which on it may be told not to end where it cannot load a state."""
+DEFERRED: Final = "start QEMU with -incoming defer, not with an address"
 ENDS: Final = "QEMU ends when it cannot load a state: what it printed on its standard error says why"
 
 
@@ -54,7 +55,11 @@ class Incoming:
             fcntl.fcntl(self._writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         os.set_blocking(self._writing, False)
         self._monitor.execute("getfd", {"fdname": NAME}, descriptor=reading)
-        self._monitor.execute("migrate-incoming", {"uri": f"fd:{NAME}", **_staying(self._monitor)})
+        try:
+            self._monitor.execute("migrate-incoming", {"uri": f"fd:{NAME}", **_staying(self._monitor)})
+        except DomainError as error:
+            error.hint = DEFERRED
+            raise
 
     def write(self, data: Buffer) -> None:
         """Send ``data``. Raises DomainError, with QEMU's own words where it has any, when it takes no more."""

@@ -123,6 +123,25 @@ def test_overlays_keep_the_disks_as_they_were(folder: Path, qemu: RealQemu, moni
     assert len(notes) == 2
 
 
+@pytest.mark.parametrize("lost", [("--then", "quit"), ("--disks", "overlay")])
+def test_a_temporary_disk(lost: tuple[str, ...], folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Is lost with QEMU: where it would be, the save is refused, and the guest goes on; else that is told."""
+    image = folder / "a.dctx"
+    with RealQemu(*BARE, "-m", "16", "-drive", "file=sub/r.img,if=virtio,format=raw,snapshot=on") as qemu:
+        line = ["save", f"qmp:{qemu.start().socket}", str(image)]
+        nodes = qemu.qmp("query-named-block-nodes")
+        assert run([*line, *lost]) == 6
+        assert "disk virtio0 is temporary, or was deleted: what it holds is lost when QEMU ends; got /" in (
+            capfd.readouterr().err
+        )
+        assert (qemu.status(), qemu.qmp("query-named-block-nodes"), image.exists()) == ("running", nodes, False)
+        assert run([*line, "--then", "stop"]) == 0
+        assert " was deleted, and is lost when QEMU ends\n" in capfd.readouterr().err
+        image.unlink()
+        qemu.qmp("cont")
+        assert run([*line, "--disks", "none", "--then", "quit"]) == 0
+
+
 def test_disks_that_are_not_wanted_are_not_looked_at(monitor: Monitor) -> None:
     """Neither noted nor changed."""
     kept = keeper(monitor, "none", [])

@@ -61,6 +61,16 @@ def test_without_its_end_a_stream_is_refused(qemu: RealQemu, monitor: Monitor, s
     assert qemu.process.wait(60) != 0
 
 
+def test_a_qemu_that_waits_elsewhere() -> None:
+    """Takes no second stream; what to do is told, and it waits on."""
+    with RealQemu(*SMALL) as qemu:
+        qemu.start(f"unix:{qemu.folder / 'incoming'}")
+        with Monitor(str(qemu.socket)) as monitor:
+            with pytest.raises(DomainError, match="already been started\n  start QEMU with -incoming defer"):
+                Incoming(monitor)
+            assert monitor.status() == "inmigrate"
+
+
 def test_why_qemu_does_not_answer(qemu: RealQemu, monitor: Monitor) -> None:
     """What it was sent, where it has ended; an error that it told itself stays."""
     pipe, error = Incoming(monitor, lambda: "its words"), DomainError("error")
