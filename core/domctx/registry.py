@@ -57,9 +57,9 @@ class BoundType:
 class Registry:
     """What the enabled plugins gave. Made by ``Registry.resolve``; read only afterwards."""
 
-    def __init__(self, manager: Manager, commands: Iterable[str] = ()) -> None:
+    def __init__(self, manager: Manager, commands: Iterable[str] = (), options: Iterable[str] = ()) -> None:
         self.manager = manager
-        self._core_commands = frozenset(commands)
+        self._core_commands, self._core_options = frozenset(commands), frozenset(options)
         self.types: dict[int, BoundType] = {}
         self._claimed: dict[int, tuple[RecordType, Plugin]] = {}
         self.formats: dict[str, tuple[Format, Plugin]] = {}
@@ -68,14 +68,20 @@ class Registry:
         self.providers: list[tuple[StateProvider, Plugin]] = []
 
     @classmethod
-    def resolve(cls, manager: Manager, formats: Sequence[Format] = (), commands: Iterable[str] = ()) -> Registry:
-        """Ask every loaded plugin for what it adds; ``formats``, and ``commands`` by name, are the core's own.
+    def resolve(
+        cls,
+        manager: Manager,
+        formats: Sequence[Format] = (),
+        commands: Iterable[str] = (),
+        options: Iterable[str] = (),
+    ) -> Registry:
+        """Ask every loaded plugin for what it adds; ``formats``, and ``commands`` and ``options`` by name, are taken.
 
         A plugin that raises, returns the wrong type, or claims what another has already is broken and left out, and
         the others are asked again without it.
         """
         while True:
-            registry = cls(manager, commands)
+            registry = cls(manager, commands, options)
             registry.formats = {own.scheme: (own, CORE) for own in formats}
             broken = registry._ask()
             if broken is None:
@@ -163,6 +169,8 @@ class Registry:
     def _add_aliases(self, plugin: Plugin, options: Sequence[Option]) -> None:
         """Several options may share an alias where it means the same: one name, and a value or none."""
         for option in options:
+            if option.alias in self._core_options:
+                raise _conflict(f"option --{option.alias}", CORE)
             if option.alias is not None:
                 held, holder = self.aliases.setdefault(option.alias, (option, plugin))
                 if (held.name, held.type is bool) != (option.name, option.type is bool):

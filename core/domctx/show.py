@@ -123,12 +123,12 @@ def _absent(domain: Domain, wanted: str, instance: int | None, present: Iterable
 
 def _made(item: Planned, context: HandlerContext) -> list[Shown]:
     """The records that the type's own save handler makes of a state; no transform among them."""
-    sink = _Shower(item.bound, context.of(item.bound.type))
+    sink = _ShowingSink(item.bound, context.of(item.bound.type))
     write_type(StreamWriter(sink), Planned(item.bound.without_transforms(), item.state), context)
     return sink.found
 
 
-class _Shower:
+class _ShowingSink:
     """A sink that shows each record as soon as it is whole, and forgets it."""
 
     def __init__(self, bound: BoundType, context: HandlerContext) -> None:

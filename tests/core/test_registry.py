@@ -110,6 +110,14 @@ def test_core_commands_are_taken() -> None:
     assert registry.commands == {}
 
 
+def test_core_options_are_taken() -> None:
+    """An alias that a command's own option has would never be asked for."""
+    manager = manager_of({"acme": plugin(formats=[with_option("acme", str)])})
+    registry = Registry.resolve(manager, [], [], ["where"])
+    assert causes(registry) == {"acme:main": "option --where is claimed by domctx:core already"}
+    assert registry.aliases == {}
+
+
 def test_bundled_plugins_claim_first() -> None:
     """Where a third party claims what a bundled plugin has, the third party is broken, whatever its name."""
     bundled = changed(code=0x0001_0999, name="COUNTER")

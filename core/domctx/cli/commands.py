@@ -19,3 +19,6 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("domctx.cli.verify:command", "check digests, then decode every record and frame"),
 }
 """By name: module and attribute, imported when called, and a line of help."""
+
+OPTIONS: Final = frozenset(("allow-newer", "digests", "drop", "dry-run", "force", "help", "json", "plain-xen"))
+"""The long options of those that take ``-O``: no option of a format or record type has such an alias."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from domctx.cli.commands import COMMANDS
+from domctx.cli.commands import COMMANDS, OPTIONS
 from domctx.cli.terminal import complain, printable, silence
 from domctx.errors import DomctxError, UsageError
 
@@ -51,7 +51,7 @@ class Session:
             with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints is no part of a command's output
                 manager = Manager.load(entry_points(sys.path), disabled=disabled, wanted=self.plugins)
                 manager.trace = self.note if os.environ.get("DOMCTX_TRACE") == "1" else None
-                self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS)
+                self._registry = Registry.resolve(manager, [IMAGE_FORMAT], COMMANDS, OPTIONS)
             for plugin in manager.broken():
                 self.note(f"plugin {plugin.name} is broken and left out: {plugin.cause}")
         return self._registry
