@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domctx import manifest
+from domctx import image_domain, manifest
 from domctx.api import Images, Machine
 from domctx.context import Operation
 from domctx.directory import WIRE_TYPE, encode
@@ -175,6 +175,9 @@ def test_optional_unknown_records_are_carried_along(tmp_path: Path) -> None:
     (item,) = carried_by(domain)
     assert (item.code, item.name, item.header.instance) == (toy_vendor.MARK_CODE, "acme/mark", 5)
     assert b"".join(bytes(piece) for piece in item.body()) == b"marked"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_domain, "DIGEST_STEP", 4)
+        assert list(item.body()) == [b"mark", b"ed"]
     assert octets[item.offset : item.offset + 4] == (toy_vendor.MARK_CODE | OPTIONAL).to_bytes(4, "little")
     sink = BytesSink()
     save(domain, sink, TOYS)

@@ -39,7 +39,15 @@ def test_each_instance_has_its_place(kind: Instances, good: list[int], bad: int,
     assert many.claim_all(np.array([*good, bad], np.uint32)) == (len(good), problem)
 
 
-@given(st.lists(st.integers(0, 5), max_size=8), st.integers(0, 8), st.sampled_from(list(Instances)))
+EVEN = st.builds(
+    lambda start, count, step: [start + step * number for number in range(count)],
+    st.integers(0, 1),
+    st.integers(0, 6),
+    st.integers(1, 2),
+)
+
+
+@given(st.lists(st.integers(0, 5), max_size=8) | EVEN, st.integers(0, 8), st.sampled_from(list(Instances)))
 def test_many_at_once_are_as_one_by_one(instances: list[int], cut: int, kind: Instances) -> None:
     """However they are cut into batches."""
     one, many = ledger(kind), ledger(kind)

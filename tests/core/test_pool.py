@@ -80,11 +80,13 @@ def test_an_exception_of_the_items_comes_out() -> None:
 
 
 def test_a_closed_pool_works_again() -> None:
-    """Its threads are made when they are needed; closing twice does nothing."""
-    pool = Pool(1)
+    """Its threads are made when they are needed, and end when it is closed; closing twice does nothing."""
+    pool, threads = Pool(1), threading.enumerate()
     pool.close()
     assert list(pool.map_ordered(abs, [-1])) == [1]
+    assert len(threading.enumerate()) == len(threads) + 1
     pool.close()
+    assert threading.enumerate() == threads
     pool.close()
     assert list(pool.map_ordered(abs, [-2])) == [2]
     pool.close()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from domctx.api import Machine, RamBlock
 from domctx.cli.run import run
 from domctx.errors import StreamError
+from domctx.states import PageKind
 from domctx_memory.sources import in_batches
 from domctx_qmp import standing
 from domctx_qmp.describe import machine_of
 from domctx_qmp.host import Mapped
 from domctx_qmp.monitor import Monitor
+from domctx_qmp.ram_file import RamFile
 from domctx_qmp.standing import TakenStanding, has_footers, private_ram
 from helpers.qemu_streams import TIMER, section
 from helpers.real_qemu import BARE, RealQemu
@@ -91,6 +95,31 @@ def test_the_id_of_the_ram_section(qemu: RealQemu) -> None:
         assert [int.from_bytes(head[1:5], "big") for head in heads] == [expected, *used]
         assert taken.absent == [block.name for block in told.blocks]
         taken.close()
+
+
+def test_pages_of_files_and_of_nowhere() -> None:
+    """Every page of every block is told: by the block's file, or as absent."""
+    told = Machine("pc", "x86_64", blocks=(RamBlock("m0", 1 << 20), RamBlock("rom", 9 << 12), RamBlock("m1", 5 << 12)))
+    octets = {0: os.urandom(1 << 20), 2: os.urandom(5 << 12)}
+    files = {}
+    for index, contents in octets.items():
+        descriptor = os.memfd_create("ram")
+        os.write(descriptor, contents)
+        files[index] = RamFile(descriptor, 0, len(contents), "ram")
+    devices = section(4, 0, TIMER, "timer") + b"\0"
+    taken = TakenStanding("x", devices, told, {0: files[0]}, {2: files[2]})
+    assert taken.absent == ["rom"]
+    assert [section.name for section in taken.sections] == ["timer"]
+    found = {0: b"", 1: b"", 2: b""}
+    kinds = set()
+    for batch in in_batches(taken.sources(4), told.blocks, 4):
+        assert batch.first == len(found[batch.block]) >> 12
+        kinds |= {(batch.block, kind) for kind in batch.kinds.tolist()}
+        found[batch.block] += batch.pages.tobytes() if batch.block in octets else bytes(batch.count << 12)
+    assert found == {**octets, 1: bytes(9 << 12)}
+    assert kinds == {(0, PageKind.DATA), (1, PageKind.ABSENT), (2, PageKind.DATA)}
+    taken.close()
+    files[0].close()
 
 
 def test_sections_that_cannot_be_read() -> None:

@@ -70,11 +70,13 @@ def test_other_devices_than_were_told(monitor: Monitor) -> None:
     """Are refused when they have come; what was told of them stands in the image already."""
     devices = devices_of(monitor)
     last = devices.rindex(b"\x04", 0, devices.rindex(b"globalstate"))
+    before = os.listdir("/proc/self/fd")
     taken = take(monitor, machine_of(monitor), devices[:last] + b"\0")
     with pytest.raises(StreamError, match="not what QEMU told of the standing machine; got sections\n  migrate it"):
         _ = taken.whole
     taken.close()
     taken.close()
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_memory_that_is_left_out_and_nowhere_else(monitor: Monitor) -> None:
