@@ -268,6 +268,9 @@ def test_guard_names_the_plugin_that_broke_the_rules() -> None:
     with pytest.raises(PluginError) as caught:
         guard(outer, [suspect("beta", "beta")])
     assert str(caught.value) == "in ACME[1]: plugin acme:main: the type has instance 0 only\n  number it 0"
+    here = __name__.partition(".")[0]
+    with pytest.raises(PluginError, match="plugin wrapper:main: the type has instance 0 only"):
+        guard(refuse, [suspect("acme", "acme"), suspect("wrapper", f"{here}:main")])
 
 
 def test_guard_knows_a_namespace_of_many_vendors() -> None:

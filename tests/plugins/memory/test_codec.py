@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
 import attrs
 import numpy as np
 import pytest
-from backports import zstd
 from isal import isal_zlib
 from numpy.typing import NDArray
 
 from domctx.errors import RecordError
 from domctx_memory.codec import Frame, Packer, digest_of, unpack
 from domctx_memory.layout import Codec, FrameEntry
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TEXT = np.frombuffer((b"the quick brown fox jumps over the lazy dog. " * 200)[:8192], np.uint8).reshape(2, 4096)
 NOISE = np.random.default_rng(1).integers(0, 256, (2, 4096)).astype(np.uint8)

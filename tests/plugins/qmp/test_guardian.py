@@ -155,6 +155,24 @@ def test_a_guard_starts_and_ends(qemu: RealQemu) -> None:
             assert qemu.status() == "paused"
 
 
+KILLED = """
+import os, signal, sys
+from domctx_qmp.guarding import Guard
+guard = Guard(sys.argv[1])
+guard.ready()
+guard.tell({"running": True})
+os.killpg(0, signal.SIGKILL)
+"""
+
+
+def test_a_saver_that_is_killed_with_all_its_group(qemu: RealQemu) -> None:
+    """At once after it told what it changed: the guardian is of no group that the saver is of, and knows of it."""
+    qemu.qmp("stop")
+    saver = subprocess.run([sys.executable, "-c", KILLED, str(qemu.socket)], start_new_session=True)
+    assert saver.returncode == -signal.SIGKILL
+    assert qemu.wait_status("running")
+
+
 def ended_by_itself(pid: int) -> bool:
     """Whether a child ends, and nothing of it is left that nobody waited for."""
     for _ in range(200):
