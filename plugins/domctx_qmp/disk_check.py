@@ -36,7 +36,8 @@ class CheckedDisks(StoredDisks):
         super().store(context)
         monitor = self._live()
         try:
-            live = live_disks(monitor)
+            with monitor.understood():
+                live = live_disks(monitor)
         except DomctxError as error:
             raise self._why(error) from error
         for disk in context.disks:

@@ -100,7 +100,8 @@ class Incoming:
 
     def _look(self) -> str:
         try:
-            return str(self._monitor.execute("query-migrate").get("status", "none"))
+            with self._monitor.understood():
+                return str(self._monitor.execute("query-migrate").get("status", "none"))
         except DomctxError as error:
             raise self._refused(error) from error
 
@@ -126,7 +127,8 @@ class Incoming:
         last = time.monotonic() + LAST_WORDS
         while time.monotonic() < last:
             try:
-                found = self._monitor.execute("query-migrate")
+                with self._monitor.understood():
+                    found = dict(self._monitor.execute("query-migrate"))
             except DomctxError:
                 break
             if found.get("status") == "failed" and "error-desc" in found:
@@ -146,5 +148,6 @@ class Incoming:
 
 def _staying(monitor: Monitor) -> dict[str, object]:
     """The argument that keeps a newer QEMU where it is when it refuses a state."""
-    version = monitor.execute("query-version")["qemu"]
-    return {"exit-on-error": False} if (version["major"], version["minor"]) >= KEEPS_GOING else {}
+    with monitor.understood():
+        version = monitor.execute("query-version")["qemu"]
+        return {"exit-on-error": False} if (version["major"], version["minor"]) >= KEEPS_GOING else {}

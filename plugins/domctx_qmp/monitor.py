@@ -132,7 +132,8 @@ class Monitor:
 
     def status(self) -> str:
         """The run state: ``running``, ``paused``, ``postmigrate``, ... Raises DomainError as ``execute``."""
-        return str(self.execute("query-status")["status"])
+        with self.understood():
+            return str(self.execute("query-status")["status"])
 
     def events(self) -> list[dict[str, Any]]:
         """The events since this was last asked, in order; of them ``{"event": ..., "data": ...}``."""
@@ -221,6 +222,7 @@ def _socket_at(path: str, name: str) -> socket.socket:
 
 NOBODY: Final = {
     errno.ENOENT: "start QEMU with -qmp unix:PATH,server=on,wait=off; a relative name counts from where you are",
+    errno.EACCES: "only who may write to the socket may speak to QEMU: its user, usually, and the superuser",
     errno.ECONNREFUSED: "nobody listens there: has QEMU ended, or is this no socket?",
 }
 """What to do where there is no connection."""

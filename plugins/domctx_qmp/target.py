@@ -77,7 +77,8 @@ class QemuTarget:
             self._started = start(machine.command_line, self._wishes.more, trust=self._wishes.trust)
             self._monitor = self._started.monitor
             self.location = self._monitor.path
-        check_machine(self._monitor, machine)
+        with self._monitor.understood():
+            check_machine(self._monitor, machine)
         if self._started is not None:  # from here on it ends by itself, should this process be killed
             self._incoming = Incoming(self._monitor, self._started.last_words)
         self.blocks = machine.blocks
@@ -116,7 +117,9 @@ class QemuTarget:
     @functools.cached_property
     def written(self) -> WrittenRam:
         """The blocks that can be written where QEMU has them. Raises DomainError where it does not answer."""
-        return written_ram(self._live(), self.blocks)
+        monitor = self._live()
+        with monitor.understood():
+            return written_ram(monitor, self.blocks)
 
     def commit(self) -> None:
         """Send the end, wait until QEMU has loaded it all, and let the guest go on where it ran."""

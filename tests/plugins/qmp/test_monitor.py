@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx_qmp import monitor as room
 from domctx_qmp.monitor import Monitor
+from helpers.live_loads import save
 from helpers.real_qemu import BARE, RealQemu
 
 
@@ -126,6 +128,12 @@ def test_where_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Monitor("file")
 
 
+def test_a_socket_of_another_user() -> None:
+    """Who may speak to QEMU is told."""
+    told = room._refused(PermissionError(errno.EACCES, "Permission denied"), "qmp:s")
+    assert str(told).startswith("qmp:s: Permission denied\n  only who may write to the socket may speak to QEMU")
+
+
 def test_a_lost_connection_is_made_again(qemu: RealQemu) -> None:
     """To the same QEMU."""
     with Monitor(str(qemu.socket)) as monitor:
@@ -185,6 +193,8 @@ def answering(path: Path, answers: Mapping[str, object]) -> threading.Thread:
         link, _ = server.accept()
         link.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\n')
         while octets := link.recv(1 << 16):
+            if octets == b" ":  # goes along with a descriptor
+                continue
             message = json.loads(octets)
             found = answers.get(message["execute"], {})
             link.sendall(json.dumps({"return": found, "id": message.get("id")}).encode() + b"\n")
@@ -210,6 +220,30 @@ def test_answers_that_are_not_qemus(cpus: object, tmp_path: Path, capfd: pytest.
     thread = answering(tmp_path / "s", {"query-cpus-fast": cpus})
     assert run(["info", f"qmp:{tmp_path / 's'}"]) == 6
     assert "what listens there does not answer as QEMU does" in capfd.readouterr().err
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["query-status", "query-target", "query-cpus-fast", "query-memdev", "query-version", "query-migrate"]
+)
+def test_a_load_into_what_is_no_qemu(wrong: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Is refused whichever of its answers is none of QEMU's."""
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16", "-S") as qemu:
+        image = save(qemu.start(), tmp_path / "a.dctx")
+        blocks, kind = qemu.hmp("info ramblock"), qemu.qmp("qom-get", path="/machine", property="type")
+    answers = {
+        "query-status": {"status": "inmigrate"},
+        "query-target": {"arch": "x86_64"},
+        "query-cpus-fast": [{"thread-id": 1}],
+        "human-monitor-command": blocks,
+        "qom-get": kind,
+        "query-memdev": [],
+        "query-version": {"qemu": {"major": 7, "minor": 2}},
+    }
+    thread = answering(tmp_path / "s", {**answers, wrong: 7})
+    capfd.readouterr()
+    assert run(["load", str(image), f"qmp:{tmp_path / 's'}"]) == 6
+    assert f"domctx: qmp:{tmp_path / 's'}" in capfd.readouterr().err
     thread.join()
 
 
