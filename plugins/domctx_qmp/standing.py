@@ -149,8 +149,9 @@ def private_ram(
             where = _places(block, tree)
             if index in shared or not where:
                 continue
-            file = _private(monitor, block, where[0], shown)
-            if file is None or index in main or _is_shared_name(block, blocks):
+            unsure = index in main or _is_shared_name(block, blocks)
+            file = None if unsure else _private(monitor, block, where[0], shown)
+            if file is None:
                 raise LookupError
             found[index] = file
     except LookupError:

@@ -34,6 +34,7 @@ HOSTILE = {
     "packed as a whole": start(LIST + qs.u64(qs.FULL)),
     "told twice": start(LIST + LIST),
     "beginning that cannot be": start(LIST + qs.record(0, qs.XBZRLE, b"\x02\x00\x00", "pc.ram")),
+    "at most 0x1000, got 0x01 0x1001": start(LIST + qs.record(0, qs.XBZRLE, b"\x01\x10\x01" + bytes(4097), "pc.ram")),
     "compressed page is too long": start(LIST + qs.record(0, qs.PACKED, qs.u32(5000) + bytes(5000), "pc.ram")),
     "has a version that is not known": start(LIST, 5),
     "has an id that was used": qs.stream(CONFIG, qs.ram({"a": PAGE}), qs.section(4, 2, b"", "timer"), qs.ending()),

@@ -33,9 +33,12 @@ def qemu() -> Iterator[RealQemu]:
 
 
 def test_private_blocks_that_are_mapped(qemu: RealQemu) -> None:
-    """Are read from QEMU's own memory; those that are not mapped are left out."""
+    """Are read from QEMU's own memory; those that are not mapped are left out, and main memory is not read so."""
     with Monitor(str(qemu.socket)) as monitor:
         blocks = machine_of(monitor).blocks
+        opened = set(os.listdir("/proc/self/fd"))
+        assert private_ram(monitor, blocks, {}) is None
+        assert set(os.listdir("/proc/self/fd")) == opened
         names = [block.name for block in blocks]
         found = private_ram(monitor, blocks, dict.fromkeys((0,)))  # type: ignore[arg-type]
         assert found is not None
