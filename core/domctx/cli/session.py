@@ -216,9 +216,12 @@ class Session:
         self._say(printable(text))
 
     def note(self, text: str) -> None:
-        """Tell the user something beside the output."""
-        if not self.quiet:
-            complain(f"domctx: {text}")
+        """Tell the user something beside the output; the spooled standard input is called so."""
+        if self.quiet:
+            return
+        if self._stdin is not None and self._stdin.startswith("/"):
+            text = text.replace(self._stdin, "standard input")
+        complain(f"domctx: {text}")
 
     def print_json(self, value: Any) -> None:
         """Print a JSON value, on many lines for people at a terminal.

@@ -122,8 +122,10 @@ def test_octets_go_where_prints_do_not(session: Session, capfdbinary: pytest.Cap
     assert (captured.out, captured.err) == (b"afterwards\n", b"a plugin's line\n")
 
 
-def test_standard_input_once(session: Session, stdin: Callable[[Path], None], tmp_path: Path) -> None:
-    """It is spooled to a file without a name, which errors call standard input; a second time it is refused."""
+def test_standard_input_once(
+    session: Session, stdin: Callable[[Path], None], tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """It is spooled to a file without a name, which errors and notes call standard input; once only."""
     (tmp_path / "in").write_bytes(b"octets")
     stdin(tmp_path / "in")
     spooled = session.seekable(session.reference("-"))
@@ -132,6 +134,9 @@ def test_standard_input_once(session: Session, stdin: Callable[[Path], None], tm
     assert str(named) == "standard input: bad"
     for other in (DomctxError("bad", file="other"), DomctxError("bad")):
         assert str(session.named(other)) in ("other: bad", "bad")
+    session.note(f"{spooled.location}: odd")
+    session.note("odd")
+    assert capfdbinary.readouterr().err == b"domctx: standard input: odd\ndomctx: odd\n"
     with pytest.raises(UsageError, match="standard input can be read once only"):
         session.seekable(session.reference("-"))
     session.close()
