@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,10 @@ from domctx_memory.silence import believed
 PAGE: Final = 4096
 MAX_VCPUS: Final = 1 << 13
 MAX_NAMES: Final = 1 << 16
+MAX_NAME: Final = 64
+"""Octets of a section's name; whatever has a longer one is none of Xen's."""
+SHOWN: Final = 8
+"""Names that a message lists at most."""
 SPARSE: Final = 16
 """A larger guest may have this many pages for each that the core tells of."""
 WIDTHS: Final = {size_of(VcpuGuestContext64): 8, size_of(VcpuGuestContext32): 4}
@@ -54,7 +59,7 @@ def sections_of(file: RandomFile, content: Content) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for section in content.sections[1:]:
         start = int(section["name"])
-        name = octets[start : max(octets.find(b"\0", start), start)].decode("latin-1")
+        name = octets[start : max(octets.find(b"\0", start, start + MAX_NAME), start)].decode("latin-1")
         found.setdefault(name, section)
     return found
 
@@ -91,7 +96,8 @@ def read_core(file: RandomFile, sections: dict[str, Any]) -> XenCore:
 
 def _needed(sections: dict[str, Any], name: str) -> Any:
     if name not in sections:
-        raise StreamError(f"has no section {name}", hint=f"it has: {', '.join(sections)}")
+        listed = ", ".join([*itertools.islice(sections, SHOWN), *(["..."] if len(sections) > SHOWN else [])])
+        raise StreamError(f"has no section {name}", hint=f"it has: {listed}")
     return sections[name]
 
 

@@ -194,6 +194,13 @@ def test_sections_that_are_not_there(tmp_path: Path) -> None:
         opened(tmp_path, octets[:-1])
 
 
+def test_many_sections_of_long_names(tmp_path: Path) -> None:
+    """They take no room, and a message names some of those whose names could be Xen's."""
+    sections = {f".{'x' * 63}{number}": b"" for number in range(900)} | {f".s{number}": b"" for number in range(99)}
+    with pytest.raises(StreamError, match=r"has no section \.xen_pages\n  it has: (\S*, ){8}\.\.\.$"):
+        opened(tmp_path, xc.core({".note.Xen": xc.notes(vcpus=0), **sections}))
+
+
 def test_a_context_that_cannot_be(tmp_path: Path) -> None:
     """A GDT of too many entries is refused, with the file's name."""
     vcpu = bytearray(VCPU)
