@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import click
@@ -10,6 +10,10 @@ import click
 from domctx.cli import options
 from domctx.cli.session import Session
 from domctx.diff import diff
+
+LONGEST: Final = 512
+"""Characters of a value that are printed for people; of a longer one the first ``SHOWN``."""
+SHOWN: Final = 64
 
 
 @click.command("diff")
@@ -44,4 +48,7 @@ def command(session: Session, a: str, b: str, given: tuple[str, ...], allow_newe
 
 
 def _text(value: Any) -> str:
-    return "absent" if value is None else hex(value) if type(value) is int else str(value)
+    if value is None:
+        return "absent"
+    text = hex(value) if type(value) is int else str(value)
+    return text if len(text) <= LONGEST else f"{text[:SHOWN]}... ({len(text)} characters, all of them with --json)"

@@ -78,3 +78,9 @@ def test_values_for_people() -> None:
     """Numbers in hex, of either sign."""
     texts = [_text(value) for value in (None, 10, -10, "x", True, [1])]
     assert texts == ["absent", "0xa", "-0xa", "x", "True", "[1]"]
+
+
+def test_long_values_are_cut_short_for_people() -> None:
+    """A megabyte of a foreign part is not printed twice in a line; how much there is, is said."""
+    assert _text("a" * 512) == "a" * 512
+    assert _text("ab" * 257) == "ab" * 32 + "... (514 characters, all of them with --json)"
