@@ -11,7 +11,7 @@ import blake3
 
 from domctx.api import Difference, Domain, Images, Machine, StateKey
 from domctx.context import HandlerContext, Operation, paused, running
-from domctx.handlers import guard_each
+from domctx.handlers import guard, guard_each
 from domctx.manifest import Manifest
 from domctx.plan import Carried, Planned, carried_by, plan
 from domctx.records import Ledger, StreamRun, decode_body
@@ -40,15 +40,15 @@ def _diff(a: Domain, b: Domain, registry: Registry, operation: Operation) -> Ite
     codes = {key: item.code for side in sides for key, item in side.items()}
     for key in sorted(codes, key=codes.__getitem__):
         left, right = (side.get(key) for side in sides)
-        if left is None or right is None:
-            present = left or right
-            assert present is not None  # the state is one side's
-            kind = present.bound.type
+        present, domain = (left, a) if left is not None else (right, b)
+        assert present is not None  # the state is one side's
+        kind = present.bound.type
+        context = HandlerContext(operation, domain.machine, registry.attach(domain).state).of(kind)
+        if left is not None and right is not None:
+            yield from _compare(left.bound, left.state, right.state, context)
+        elif not _is_empty(present, context):
             a_has, b_has = ("present" if side else None for side in (left, right))
             yield Difference(kind.name, "", a_has, b_has, counted=kind.counted)
-            continue
-        context = HandlerContext(operation, a.machine, registry.attach(a).state)
-        yield from _compare(left.bound, left.state, right.state, context.of(left.bound.type))
     yield from _compare_carried(*(_carried(domain) for domain in (a, b)))
 
 
@@ -79,6 +79,12 @@ def _manifests(a: Domain, b: Domain) -> Iterator[Difference]:
             values = getattr(left, field), getattr(right, field)
             if values[0] != values[1]:
                 yield Difference("MANIFEST[0]", field, *values, counted=False)
+
+
+def _is_empty(item: Planned, context: HandlerContext) -> bool:
+    """Whether no record would hold anything of a state, by what its type tells: it is as good as none."""
+    exact_size = item.bound.type.exact_size
+    return exact_size is not None and not guard(lambda: exact_size(item.state, context), item.bound.suspects)
 
 
 def _compare(bound: BoundType, a: Any, b: Any, context: HandlerContext) -> Iterator[Difference]:

@@ -19,6 +19,8 @@ from domctx.image_domain import ImageDomain
 from domctx.registry import Registry
 from domctx.testing.streams import RawRecord
 from helpers import toy_transform, toy_vendor, toys
+from helpers.counters import COUNTER, COUNTERS, CounterBody, Counters, changed as with_changes
+from helpers.plugins import manager_of, plugin
 from helpers.toy_files import domain_of, opened
 from helpers.toy_images import (
     one_type,
@@ -53,6 +55,16 @@ def test_equal_domains_do_not_differ() -> None:
     a, b = ToyDomain(states()), ToyDomain(states())
     assert list(diff(a, b, TOYS)) == []
     assert a.events == b.events == ["pause", "unpause"]
+
+
+def test_a_state_without_records_is_as_good_as_none() -> None:
+    """Where the type tells its size; else a state that is there differs from one that is not."""
+    empty, full = ({COUNTERS: Counters(held)} for held in ({}, {3: CounterBody(1, 2)}))
+    told = Registry.resolve(manager_of({"acme": plugin(record_types=[COUNTER])}))
+    assert compared(empty, {}, told) == compared({}, empty, told) == []
+    assert compared({}, full, told) == [Difference("acme/counter", "", None, "present")]
+    untold = Registry.resolve(manager_of({"acme": plugin(record_types=[with_changes(exact_size=None)])}))
+    assert compared(empty, {}, untold) == [Difference("acme/counter", "", "present", None)]
 
 
 @pytest.mark.parametrize(
