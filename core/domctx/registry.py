@@ -218,6 +218,9 @@ class AttachedStates(Requires):
         self._asking: set[StateKey[Any]] = set()
         self.asked: set[StateKey[Any]] = set()
         """The states that were asked for so far."""
+        self.derived_from: set[StateKey[Any]] = set()
+        """Those that derived ones among them are made of, and that were not asked for."""
+        self._looked_at: set[StateKey[Any]] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.domain, name)
@@ -227,8 +230,7 @@ class AttachedStates(Requires):
 
         None too where a state is being derived from others and they lead back to it.
         """
-        if not self._asking:  # what a derived state is made of has not been asked for
-            self.asked.add(key)
+        (self._looked_at if self._asking else self.asked).add(key)
         own = self.domain.state(key)
         if own is not None or key in self._asking:
             return own
@@ -238,7 +240,15 @@ class AttachedStates(Requires):
                 self._provided[key] = self._ask(key)
             finally:
                 self._asking.remove(key)
+            self._note_made(key)
         return self._provided[key]
+
+    def _note_made(self, key: StateKey[Any]) -> None:
+        """A state was derived, or could not be: whatever was looked at for it then tells nothing."""
+        if not self._asking:
+            if self._provided[key] is not None:
+                self.derived_from |= self._looked_at
+            self._looked_at.clear()
 
     def provided(self) -> list[StateKey[Any]]:
         """The owned states that plugins provide for the domain and that it does not have itself."""

@@ -249,6 +249,22 @@ def test_no_plugins() -> None:
     assert (registry.types, registry.formats, registry.commands, registry.providers) == ({}, {}, {}, [])
 
 
+def test_what_a_state_is_derived_from_is_known() -> None:
+    """Also through another derived one; not of what could not be derived, nor what was asked for itself."""
+    top, middle, never = (StateKey[Any](f"acme/{name}") for name in ("top", "middle", "never"))
+    states = attach(
+        domain(counters=Counters()),
+        provider(1),
+        StateProvider(never, lambda target: target.state(OTHER) and None, owned=False),
+        StateProvider(middle, lambda target: target.state(COUNTERS) and "made", owned=False),
+        StateProvider(top, lambda target: target.state(middle), owned=False),
+    )
+    assert states.state(never) is None
+    assert (states.asked, states.derived_from) == ({never}, set())
+    assert states.state(top) == "made"
+    assert (states.asked, states.derived_from) == ({never, top}, {middle, COUNTERS})
+
+
 def test_derived_states_may_lead_to_others() -> None:
     """A provider of a derived state asks for what others provide, and for what the domain is; circles give None."""
     top: StateKey[Any] = StateKey("acme/top")

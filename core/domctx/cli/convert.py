@@ -98,7 +98,11 @@ def _pull(
         provided = session.registry.attach(domain).provided()
         guard(lambda: write(whole, sink, context), suspects)
         owned = (*domain.owned_states(), *provided)
-        left = ", ".join(key.name for key in owned if key not in attached.asked)
-        if left:
-            operation.note(f"{format_.scheme}: has no place for these states, they are left out: {left}")
+        left = [key for key in owned if key not in attached.asked]
+        partly = ", ".join(key.name for key in left if key in attached.derived_from)
+        none = ", ".join(key.name for key in left if key not in attached.derived_from)
+        if partly:
+            operation.note(f"{format_.scheme}: has a place for a part of these states only: {partly}")
+        if none:
+            operation.note(f"{format_.scheme}: has no place for these states, they are left out: {none}")
     sink.close()

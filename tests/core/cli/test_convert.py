@@ -40,6 +40,33 @@ def test_to_another_format(bare: Cli) -> None:
     assert bare.path("a.text").stat().st_mode & 0o777 == 0o600
 
 
+NOTES_OF_LAMPS = """
+from domctx.api import StateProvider
+from domctx.hookspecs import hookimpl
+from helpers import toys
+
+def notes(domain):
+    lamps = domain.state(toys.LAMPS)
+    return toys.Notes(list(lamps.lamps.values())) if lamps is not None else None
+
+@hookimpl
+def domctx_state_providers():
+    return [StateProvider(toys.NOTES, notes, owned=False)]
+"""
+
+
+def test_to_a_format_that_has_a_place_for_a_part(cli: Cli) -> None:
+    """What another state was derived from is not told as gone, and neither as kept."""
+    machine = cli.machine(states={toys.LAMPS: toys.Lamps({7: b"lamp seven.."}), toys.DIAL: toys.Dial()})
+    plugin = cli.file("lamps.py", NOTES_OF_LAMPS.encode())
+    ran = cli("--plugin", plugin, "convert", machine, "text:a.text")
+    assert b"lamp seven.." in cli.path("a.text").read_bytes()
+    assert ran.err.splitlines()[1:] == [
+        "domctx: text: has a place for a part of these states only: lamps",
+        "domctx: text: has no place for these states, they are left out: dial",
+    ]
+
+
 def test_to_a_format_that_has_a_place_for_all(cli: Cli) -> None:
     """Nothing is left out, and nothing said of it."""
     ran = cli("convert", cli.machine(states={toys.NOTES: toys.Notes([b"one"])}), "text:a.text")
