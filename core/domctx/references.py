@@ -21,6 +21,9 @@ IMAGE: Final = "dctx"
 HEAD: Final = 64 << 10
 """Octets at the start of a file by which its format is told."""
 
+PIECE: Final = 1 << 20
+"""Octets that are copied at once."""
+
 IMAGE_MAGIC: Final = pack_header(TYPE_START, 0, START_BODY.size)
 IMAGE_FORMAT: Final = Format(
     scheme=IMAGE, summary="domctx's own image, or a plain domain context v10 image", magics=((0, IMAGE_MAGIC),)
@@ -109,14 +112,19 @@ def _matches(format_: Format, head: bytes, plugin: Plugin) -> bool:
     return probe is not None and guard(lambda: probe(head), [plugin])
 
 
-def spool(descriptor: int) -> tuple[str, int]:
-    """Copy a pipe to an unlinked file: a path by which it can be opened again, and its descriptor."""
+def spool(descriptor: int, head: bytes = b"") -> tuple[str, int]:
+    """Copy a pipe to an unlinked file: a path by which it can be opened again, and its descriptor.
+
+    ``head`` was read from it before.
+    """
     kept = open_spool()
     try:
-        while piece := os.read(descriptor, 1 << 20):
+        piece = head or os.read(descriptor, PIECE)
+        while piece:
             view = memoryview(piece)
             while view:
                 view = view[os.write(kept, view) :]
+            piece = os.read(descriptor, PIECE)
     except OSError as error:
         os.close(kept)
         raise refused(error, STREAM) from error

@@ -18,11 +18,12 @@ CHUNK: Final = 4 << 20
 
 
 class FileSource:
-    """A file or pipe behind a descriptor, read in order from where it stands."""
+    """A file or pipe behind a descriptor, read in order from where it stands; ``head`` was read from it before."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, head: bytes = b"") -> None:
         self.name = name
         self._descriptor = descriptor
+        self._head = memoryview(head)
 
     def read(self, size: int) -> bytearray:
         """Exactly ``size`` octets, or fewer only at the end. Memory grows with what comes, not with ``size``."""
@@ -35,7 +36,8 @@ class FileSource:
         return octets
 
     def _into(self, view: memoryview) -> int:
-        done = 0
+        done = min(len(self._head), len(view))
+        view[:done], self._head = self._head[:done], self._head[done:]
         try:
             while done < len(view):
                 got = os.readv(self._descriptor, [view[done:]])

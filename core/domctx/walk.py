@@ -103,7 +103,7 @@ class Walk:
                 record="START[0]",
                 expected="type 0x00000001 instance 0x00000000",
                 got=f"type 0x{header.type:08x} instance 0x{header.instance:08x}",
-                hint="name the format of what comes through a pipe and is no image, for instance xen:-",
+                hint="what is no image is read by `domctx convert`",
             )
         check_version(unpack_start(self._body(header, 8)), allow_newer=self.operation.allow_newer)
 

@@ -28,15 +28,16 @@ def random_file(path: Path, octets: bytes) -> RandomFile:
     return RandomFile(os.open(path, os.O_RDONLY), str(path))
 
 
-@given(OCTETS, SIZES)
-def test_reads_are_exact_up_to_the_end(octets: bytes, sizes: list[int]) -> None:
-    """A pipe and memory give the same pieces, whatever is asked for."""
+@given(OCTETS, SIZES, st.integers(0, 20))
+def test_reads_are_exact_up_to_the_end(octets: bytes, sizes: list[int], taken: int) -> None:
+    """A pipe and memory give the same pieces, whatever is asked for, and whatever was taken to look at before."""
     reading, writing = os.pipe()
     os.write(writing, octets)
     os.close(writing)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "CHUNK", 8)
-        pipe, memory = FileSource(reading, "pipe"), BytesSource(octets)
+        head = bytes(FileSource(reading, "pipe").read(taken))
+        pipe, memory = FileSource(reading, "pipe", head), BytesSource(octets)
         position = 0
         for size in sizes:
             wanted = octets[position : position + size]

@@ -15,7 +15,7 @@ from domctx.manifest import Manifest
 from domctx.options import select
 from domctx.plan import check_drop
 from domctx.references import IMAGE, Reference
-from domctx.sources import FileSource, RangeSource
+from domctx.sources import RangeSource
 from domctx.verify import check_image
 
 
@@ -53,7 +53,7 @@ def command(
     if reference.is_stream and target is None:
         raise UsageError("what starts a machine is checked whole before: a stream cannot be", hint="save it to a file")
     if reference.is_stream:
-        _fill(session, FileSource(session.stdin(), "standard input"), goal, operation, drop)
+        _fill(session, session.stdin_source(), goal, operation, drop)
     else:
         _load_file(session, reference, goal, operation, drop)
 

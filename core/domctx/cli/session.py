@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from domctx.manager import Plugin
     from domctx.references import Reference
     from domctx.registry import Registry
+    from domctx.sources import FileSource
 
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class Session:
         self.progress = "auto"
         self._registry: Registry | None = None
         self._stdin: str | None = None
+        self._head = b""
+        """What was read of standard input to see what it is."""
         self._stdout: int | None = None
         self._exits = contextlib.ExitStack()
 
@@ -176,7 +179,7 @@ class Session:
         if self._stdin is not None:
             raise UsageError("standard input can be read once only", hint="save it to a file first")
         self._stdin = STREAM
-        self._stdin, descriptor = spool(self.stdin())
+        self._stdin, descriptor = spool(self.stdin(), self._head)
         self._exits.callback(os.close, descriptor)
         return Reference(reference.scheme, self._stdin)
 
@@ -191,6 +194,20 @@ class Session:
         if sys.stdin is None:
             raise UsageError("standard input is closed", hint="name a file")
         return sys.stdin.fileno()
+
+    def stdin_is_image(self) -> bool:
+        """Whether standard input begins as domctx's own images do. Raises UsageError where it is closed."""
+        from domctx.references import IMAGE_MAGIC
+
+        if not self._head:
+            self._head = bytes(self.stdin_source().read(len(IMAGE_MAGIC)))
+        return self._head == IMAGE_MAGIC
+
+    def stdin_source(self) -> FileSource:
+        """Standard input in one pass, from its first octet on. Raises UsageError where it is closed."""
+        from domctx.sources import FileSource
+
+        return FileSource(self.stdin(), "standard input", self._head)
 
     def stdout(self) -> int:
         """Standard output for octets; what a plugin prints goes elsewhere from here on.

@@ -56,16 +56,19 @@ def command(
 
 def _verify(session: Session, file: str, operation: Operation, digests: bool) -> Report:
     reference = session.reference(file)
-    if reference.is_stream and reference.scheme in (None, IMAGE) and not digests:
-        from domctx.sources import FileSource
-
-        return verify_stream(FileSource(session.stdin(), "standard input"), session.registry, operation)
+    if reference.is_stream and not digests and (reference.scheme == IMAGE or _is_image(session, reference)):
+        return verify_stream(session.stdin_source(), session.registry, operation)
     try:
         return _verify_file(session, session.seekable(reference), operation, digests)
     except (PluginError, UsageError, DomainError):  # these say nothing about what is in the file
         raise
     except DomctxError as error:
         return Report(problems=(error.at(file=str(reference)),), coverage=())
+
+
+def _is_image(session: Session, reference: Reference) -> bool:
+    """Whether a stream without a scheme is one of our images, which need no spool."""
+    return reference.scheme is None and session.stdin_is_image()
 
 
 def _verify_file(session: Session, reference: Reference, operation: Operation, digests: bool) -> Report:

@@ -74,6 +74,16 @@ def test_a_pipe(cli: Cli, arguments: list[str]) -> None:
     assert cli("verify", "text:-", stdin=b"TEXTone").code == 0
 
 
+def test_a_pipe_of_another_format(cli: Cli) -> None:
+    """Is told by its magic, as a file is; what is nobody's falls short, also where there is next to nothing."""
+    ran = cli("verify", "-", stdin=b"TEXT" + b"one" * 1000)
+    assert (ran.code, ran.out.splitlines()) == (0, ["-: good", "-: not covered by a check: the rest"])
+    for octets in (b"\x7fELF", b"", b"NONE" * 100):
+        ran = cli("verify", "-", stdin=octets)
+        assert ran.code == 1
+        assert "standard input: no format is known that begins so" in ran.out
+
+
 def test_bodies_are_decoded(cli: Cli) -> None:
     """Though their digests are right."""
     ran = cli("verify", cli.file("a.dctx", resealed(vendor_image(), 2, body=bytes(5))))
