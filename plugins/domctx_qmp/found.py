@@ -14,6 +14,9 @@ STANDING: Final = frozenset(
 )
 """States in which no vCPU runs, and from which QEMU lets a guest be migrated; it is never run."""
 
+ENDED: Final = frozenset(("shutdown", "internal-error"))
+"""Those of them from which QEMU lets a guest go on only after a reset; in ``postmigrate`` it no longer minds."""
+
 REFUSED: Final = {
     "inmigrate": "it waits for a state to be loaded, and has none",
     POSTMIGRATE: "a migration has taken its state already; continue it first (cont)",

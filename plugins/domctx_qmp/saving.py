@@ -165,7 +165,8 @@ class Saving:
             return
         status = self._monitor.status()
         if status != self.found and not self._disturbed:
-            self._note(f"the guest was found {self.found!r} and is {status!r} now: it never ran; cont continues it")
+            then = "reset it before cont (system_reset)" if self.found in found.ENDED else "cont continues it"
+            self._note(f"the guest was found {self.found!r} and is {status!r} now: it never ran; {then}")
 
     def leave(self, *, ending: bool) -> None:
         """Leave the guest as it stands; with ``ending`` QEMU quits. Raises DomainError."""

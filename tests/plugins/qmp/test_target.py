@@ -92,7 +92,7 @@ def test_an_old_machine_tells_qemu_nothing_of_its_run_state(tmp_path: Path, caps
 
 
 def test_a_guest_that_cannot_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that has shut itself down stays so, whatever is wished, and that is said."""
+    """One that has shut itself down stays so, whatever is wished, and that is said; so is what QEMU forgets of it."""
     args = (*SMALL, "-no-shutdown")
     with RealQemu(*args) as first:
         first.start()
@@ -102,6 +102,9 @@ def test_a_guest_that_cannot_go_on(tmp_path: Path, capsys: pytest.CaptureFixture
                 break
             time.sleep(0.01)
         image = save(first, tmp_path / "a.dctx")
+        assert first.status() == "postmigrate"
+        told = capsys.readouterr().err
+        assert "'shutdown' and is 'postmigrate' now: it never ran; reset it before cont (system_reset)" in told
     with waiting(*args) as second:
         assert load(image, second, "--start", "yes") == 0
         assert second.status() == "shutdown"
