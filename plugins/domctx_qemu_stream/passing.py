@@ -32,8 +32,8 @@ WHAT: Final = "a section's header"
 class _Noted(Runs):
     """The runs of one block, given out as they are found."""
 
-    def __init__(self, index: int, pages: int, found: Callable[[Piece], None], unpack: Callable[..., bytes]) -> None:
-        super().__init__(pages, unpack, len, unpack)
+    def __init__(self, index: int, pages: int, found: Callable[[Piece], None]) -> None:
+        super().__init__(pages, _unpack, len, _unpack)
         self._index, self._found = index, found
 
     def add(self, first: int, count: int, offset: int, place: int) -> None:
@@ -53,7 +53,7 @@ class PassingRam(RamSection):
     def new_runs(self, block: WireBlock) -> Runs:
         """Runs that are given out at once."""
         index = next(place for place, each in enumerate(self.blocks) if each is block)
-        return _Noted(index, block.pages, self.pieces.append, self._unpack)
+        return _Noted(index, block.pages, self.pieces.append)
 
     def windows(self, at: int) -> Iterator[tuple[int, memoryview]]:
         """Read the words from ``at`` on up to the one that ends the section.
@@ -72,8 +72,9 @@ class PassingRam(RamSection):
     def _cut(self) -> CutError:
         return self._arriving.cut("its RAM")
 
-    def _unpack(self, place: int, offset: int, before: bytes) -> bytes:
-        raise UnsupportedError("a stream that passes has no packed pages", offset=offset)
+
+def _unpack(place: int, offset: int, before: bytes) -> bytes:
+    raise UnsupportedError("a stream that passes has no packed pages", offset=offset)
 
 
 @frozen

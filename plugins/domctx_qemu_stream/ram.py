@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import Final
 
 from domctx.errors import DomctxError, StreamError, UnsupportedError
@@ -21,9 +20,9 @@ from domctx_qemu_stream.layout import (
     XBZRLE_MARK,
     Flag,
 )
+from domctx_qemu_stream.packed import PackedPages
 from domctx_qemu_stream.runs import Place, Runs
 from domctx_qemu_stream.windows import OVERLAP, Windows
-from domctx_qemu_stream.xbzrle import apply
 
 CONTINUE: Final = int(Flag.CONTINUE)
 DATA: Final = int(Flag.ZERO | Flag.PAGE | Flag.XBZRLE | Flag.COMPRESS_PAGE)
@@ -47,6 +46,7 @@ class RamSection:
         self._windows = Windows(file)
         self.offset = at
         self.spool = Spool(file.name)
+        self._packed = PackedPages(file, self.spool)
         self.blocks: list[WireBlock] = []
         self.runs: list[Runs] = []
         self.flushed = False
@@ -126,7 +126,7 @@ class RamSection:
 
     def new_runs(self, block: WireBlock) -> Runs:
         """No runs of a block yet."""
-        return Runs(block.pages, self._unpack, self.spool.append, self._fetch)
+        return Runs(block.pages, self._packed.unpack, self.spool.append, self._packed.fetch)
 
     def _page(self, view: memoryview, at: int, word: int, base: int) -> int:
         """One page, and as many more as follow it evenly; the place behind them."""
@@ -207,27 +207,3 @@ class RamSection:
             message = "a compressed page is too long"
             raise StreamError(message, offset=base + data, expected=expected, got=f"0x{size:08x}")
         return 4 + size
-
-    def _fetch(self, place: int, offset: int, before: bytes) -> bytes:
-        """A page that is whole."""
-        if place == Place.FILL:
-            return bytes((offset,)) * PAGE_SIZE
-        return (self.spool if place == Place.SPOOL else self._file).page(offset)
-
-    def _unpack(self, place: int, offset: int, before: bytes) -> bytes:
-        """A page that is packed, or told as a difference to ``before``."""
-        if place == Place.XBZRLE:
-            page = bytearray(before)
-            head = self._file.take(offset, 3, "its RAM")
-            apply(page, self._file.take(offset + 3, int.from_bytes(head[1:], "big"), "its RAM"), offset + 3)
-            return bytes(page)
-        size = int.from_bytes(self._file.take(offset, 4, "its RAM"), "big")
-        inflater = zlib.decompressobj()
-        try:
-            octets = inflater.decompress(self._file.take(offset + 4, size, "its RAM"), PAGE_SIZE + 1)
-        except zlib.error as error:
-            raise StreamError("a compressed page cannot be unpacked", offset=offset, got=str(error)) from error
-        if len(octets) != PAGE_SIZE or not inflater.eof or inflater.unused_data:
-            got = f"0x{len(octets):x} octets"
-            raise StreamError("a compressed page is not one page", offset=offset, expected="0x1000 octets", got=got)
-        return octets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,7 @@ def survives(target: Callable[[bytes], object], octets: bytes) -> bool:
 @contextlib.contextmanager
 def bounded(limit: int) -> Iterator[None]:
     """The process stays below ``limit`` octets while the block runs, whatever ran in it before (proc(5))."""
+    gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     yield
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))

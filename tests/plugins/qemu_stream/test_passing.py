@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
+import weakref
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from domctx_qemu_stream.domain import QemuDomain
 from domctx_qemu_stream.files import StreamFile
 from domctx_qemu_stream.kept import MAX_REST, KeptStream
 from domctx_qemu_stream.passing import PassingStream
+from helpers import qemu_streams as qs
 from helpers.qemu_arriving import Passed, arriving, passed, put
 from helpers.qemu_corpus import Corpus, opened
 from helpers.qemu_streams import (
@@ -252,6 +255,23 @@ def test_any_damage_is_refused_or_passes(data_: st.DataObject) -> None:
     cut = data_.draw(st.integers(0, len(octets)))
     with contextlib.suppress(DomctxError):
         passed(bytes(octets[:cut]) if data_.draw(st.booleans()) else bytes(octets))
+
+
+def test_what_read_a_stream_is_freed_at_once() -> None:
+    """Not when the interpreter looks for circles: it keeps what arrived last, of each stream that was read."""
+    gc.collect()
+    gc.disable()
+    try:
+        kept = KeptStream("pipe")
+        with contextlib.closing(kept), arriving(qs.modern()) as file:
+            stream = PassingStream(file, kept)
+            stream.begin()
+            assert [batch.count for batch in stream.batches(64)]
+            parts = [weakref.ref(part) for part in (stream, stream.ram, file)]
+        del stream, file
+        assert [part() for part in parts] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_kept_stream_is_a_file() -> None:
