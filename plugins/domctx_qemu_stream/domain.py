@@ -56,6 +56,7 @@ class QemuDomain(FileDomain):
         self.file = file
         self._note, self._given = note, given
         self._opened = [file]
+        self._found: dict[StateKey[Any], Any] = {}
 
     @functools.cached_property
     def elements(self) -> Elements:
@@ -101,7 +102,9 @@ class QemuDomain(FileDomain):
         with in_file(self.location):
             if key not in self._providers:
                 return None
-            return cast("T", self._state(key))
+            if key not in self._found:
+                self._found[key] = self._providers[key](self)
+            return cast("T", self._found[key])
 
     def head_parts(self) -> Iterator[ForeignPart]:
         """What stands before memory."""
@@ -120,19 +123,20 @@ class QemuDomain(FileDomain):
             file.close()
 
     @functools.cached_property
-    def _providers(self) -> Mapping[StateKey[Any], Callable[[], Any]]:
-        elements = self.elements
-        found: dict[StateKey[Any], Callable[[], Any]] = {
-            FOREIGN_HEAD: lambda: StoredForeign(self.head_parts()),
-        }
+    def _providers(self) -> Mapping[StateKey[Any], Callable[[QemuDomain], Any]]:
+        """What opens each state of a domain; functions of the class, so that a domain is freed with its last user."""
+        found: dict[StateKey[Any], Callable[[QemuDomain], Any]] = {FOREIGN_HEAD: QemuDomain._head}
         if self.blocks:
-            found[MEMORY] = self._memory
-        if elements.devices:
-            found[DEVICES] = lambda: StoredDevices(self.sections)
-        pieces = tail_pieces(elements, self.file.size, shared=self._shared)
-        if pieces or elements.problem is not None:
-            found[FOREIGN_TAIL] = lambda: self._tail(pieces)
+            found[MEMORY] = QemuDomain._memory
+        if self.elements.devices:
+            found[DEVICES] = QemuDomain._devices
+        if self._tail_pieces or self.elements.problem is not None:
+            found[FOREIGN_TAIL] = QemuDomain._tail
         return found
+
+    @functools.cached_property
+    def _tail_pieces(self) -> Sequence[Piece]:
+        return tail_pieces(self.elements, self.file.size, shared=self._shared)
 
     @functools.cached_property
     def _shared(self) -> bool:
@@ -143,14 +147,16 @@ class QemuDomain(FileDomain):
         given = {named(text, ram.blocks)[0] for text in self._given.ram_files}
         return bool(untold(ram) - given)
 
-    @functools.cached_property
-    def _state(self) -> Callable[[StateKey[Any]], Any]:
-        return functools.cache(lambda key: self._providers[key]())
+    def _head(self) -> StoredForeign:
+        return StoredForeign(self.head_parts())
 
-    def _tail(self, pieces: Sequence[Piece]) -> OpenedForeign:
+    def _devices(self) -> StoredDevices:
+        return StoredDevices(self.sections)
+
+    def _tail(self) -> OpenedForeign:
         if self.elements.problem is not None:
             raise self.elements.problem
-        return tail(self.file, pieces)
+        return tail(self.file, self._tail_pieces)
 
     def _memory(self) -> QemuMemory:
         from domctx_qemu_stream.located import locate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -334,3 +336,19 @@ def test_ways_of_saving_are_told(tmp_path: Path) -> None:
     notes.clear()
     assert QemuDomain(opened(qs.written(tmp_path, qs.plain())).file, notes.append).state(MEMORY) is not None
     assert [note for note in notes if "pages came" in note] == []
+
+
+def test_a_closed_stream_goes_at_once(tmp_path: Path) -> None:
+    """Its index may be a hundred megabytes: it does not wait for the collector."""
+    domain = opened(qs.written(tmp_path, qs.modern()))
+    for key in domain.owned_states():
+        assert domain.state(key) is not None
+    ram = domain.elements.ram
+    parts = [weakref.ref(part) for part in (domain, domain.elements, ram)]
+    gc.disable()
+    try:
+        domain.close()
+        del domain, ram
+        assert [part() for part in parts] == [None, None, None]
+    finally:
+        gc.enable()
