@@ -199,8 +199,8 @@ class Session:
         """Whether standard input begins as domctx's own images do. Raises UsageError where it is closed."""
         from domctx.references import IMAGE_MAGIC
 
-        if not self._head:
-            self._head = bytes(self.stdin_source().read(len(IMAGE_MAGIC)))
+        self._head = b""
+        self._head = bytes(self.stdin_source().read(len(IMAGE_MAGIC)))
         return self._head == IMAGE_MAGIC
 
     def stdin_source(self) -> FileSource:

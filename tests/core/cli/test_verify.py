@@ -74,6 +74,13 @@ def test_a_pipe(cli: Cli, arguments: list[str]) -> None:
     assert cli("verify", "text:-", stdin=b"TEXTone").code == 0
 
 
+def test_a_pipe_is_read_once(cli: Cli) -> None:
+    """Who asks for it again gets what is left of it, which is nothing."""
+    ran = cli("verify", "-", "-", stdin=vendor_image())
+    assert (ran.code, ran.out.splitlines()[0]) == (1, "-: good")
+    assert "got an empty file" in ran.out
+
+
 def test_a_pipe_of_another_format(cli: Cli) -> None:
     """Is told by its magic, as a file is; what is nobody's falls short, also where there is next to nothing."""
     ran = cli("verify", "-", stdin=b"TEXT" + b"one" * 1000)
