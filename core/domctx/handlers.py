@@ -61,7 +61,8 @@ class Handlers:
 
     def longest(self, transforms: Sequence[str]) -> int:
         """Octets of the longest body that may stand in an image which lists these transforms."""
-        return self.record_type.max_body + sum(self.accepting(transforms).overheads)
+        overheads = dict(zip(self.nest.transforms, self.nest.overheads, strict=True))
+        return self.record_type.max_body + sum(overheads.get(name, 0) for name in transforms)
 
 
 def nest(

@@ -148,8 +148,12 @@ class ImageDomain(Requires):
 
     def longest(self, bound: BoundType) -> int:
         """Octets of the longest body of a type that may stand in the image."""
+        return bound.loading.longest(self.transforms(bound))
+
+    def transforms(self, bound: BoundType) -> tuple[str, ...]:
+        """The transforms that the image lists for a type."""
         manifest = self.image.manifest
-        return bound.loading.longest(manifest.transforms_of(bound.type.code) if manifest else ())
+        return manifest.transforms_of(bound.type.code) if manifest else ()
 
     def context(self, record_type: RecordType) -> HandlerContext:
         """The context in which the image's records of a type are read."""

@@ -219,8 +219,9 @@ class AttachedStates(Requires):
         self.asked: set[StateKey[Any]] = set()
         """The states that were asked for so far."""
         self.derived_from: set[StateKey[Any]] = set()
-        """Those that derived ones among them are made of, and that were not asked for."""
+        """Those that derived ones among them were made of."""
         self._looked_at: set[StateKey[Any]] = set()
+        """What was looked at for the one that is being derived."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.domain, name)
@@ -230,7 +231,11 @@ class AttachedStates(Requires):
 
         None too where a state is being derived from others and they lead back to it.
         """
-        (self._looked_at if self._asking else self.asked).add(key)
+        if self._asking:
+            self._looked_at.add(key)
+        else:
+            self.asked.add(key)
+            self._looked_at.clear()
         own = self.domain.state(key)
         if own is not None or key in self._asking:
             return own
@@ -240,15 +245,9 @@ class AttachedStates(Requires):
                 self._provided[key] = self._ask(key)
             finally:
                 self._asking.remove(key)
-            self._note_made(key)
-        return self._provided[key]
-
-    def _note_made(self, key: StateKey[Any]) -> None:
-        """A state was derived, or could not be: whatever was looked at for it then tells nothing."""
-        if not self._asking:
-            if self._provided[key] is not None:
+            if not self._asking and self._provided[key] is not None:
                 self.derived_from |= self._looked_at
-            self._looked_at.clear()
+        return self._provided[key]
 
     def provided(self) -> list[StateKey[Any]]:
         """The owned states that plugins provide for the domain and that it does not have itself."""

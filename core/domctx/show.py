@@ -196,7 +196,7 @@ def _value(domain: ImageDomain, bound: BoundType, header: Header, offset: int) -
             got=f"0x{header.length:016x}",
         )
     reader = domain.image.reader(offset, record_size(header.length), {header.code: bound.type.name})
-    transforms = domain.image.manifest.transforms_of(header.code) if domain.image.manifest else ()
+    transforms = domain.transforms(bound)
     if transforms:
         return _behind(domain, bound, reader, transforms)
     reader.begin()

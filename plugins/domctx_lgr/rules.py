@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 
 from domctx.api import Domain
@@ -15,8 +13,6 @@ from domctx_cpu.rules import check_context, sanitise
 from domctx_page_tables import check_batch, check_frame_list
 from domctx_page_tables.canonical import refuse_deep_tables
 from domctx_x86 import I386_2LEVEL
-
-T = TypeVar("T")
 
 
 def check_rules(domain: Domain) -> None:

@@ -17,6 +17,8 @@ from domctx_libvirt.layout import (
 from domctx_libvirt.names import PARTIAL, SAVED
 from domctx_qemu_stream.files import StreamFile
 
+AnyHeader = Header | SwappedHeader
+
 
 @frozen
 class Image:
@@ -40,11 +42,9 @@ class Image:
 def read_image(file: StreamFile) -> Image:
     """What stands before the stream. Raises StreamError, UnsupportedError for another version or way of packing."""
     octets = file.take(0, HEADER_SIZE, "the header of a libvirt image")
-    header: Header | SwappedHeader = decode(Header, octets)
+    header = decode_header(octets)
     if header.magic not in (SAVED, PARTIAL):
         raise StreamError("is no libvirt image", offset=0, expected=SAVED.hex(" "), got=header.magic.hex(" "))
-    if header.version > LAST_VERSION:
-        header = decode(SwappedHeader, octets)
     if not 0 < header.version <= LAST_VERSION:
         expected, got = f"0x{LAST_VERSION:08x} at most", f"0x{int.from_bytes(octets[16:20], 'little'):08x}"
         raise UnsupportedError("a libvirt image of an unknown version", offset=16, expected=expected, got=got)
@@ -64,9 +64,20 @@ def read_image(file: StreamFile) -> Image:
     )
 
 
-def _method(header: Header | SwappedHeader) -> str:
-    """How the stream is packed."""
-    number = header.compressed if header.version > RAW_VERSION else 0
+def decode_header(octets: bytes) -> AnyHeader:
+    """The header in the byte order of the host that wrote it, by its version; that may be one that is not known."""
+    header: Header = decode(Header, octets)
+    return header if header.version <= LAST_VERSION else decode(SwappedHeader, octets)
+
+
+def packing(header: AnyHeader) -> int:
+    """The number of the way in which the stream is packed: of ``METHODS``, or of none that is known."""
+    return header.compressed if header.version > RAW_VERSION else 0
+
+
+def _method(header: AnyHeader) -> str:
+    """How the stream is packed. Raises UnsupportedError."""
+    number = packing(header)
     if number >= len(METHODS):
         known = ", ".join(METHODS)
         raise UnsupportedError(

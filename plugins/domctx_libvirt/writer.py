@@ -9,16 +9,9 @@ import attrs
 
 from domctx.api import Domain, FormatContext, Sink
 from domctx.errors import DomainError, UsageError
-from domctx.schema import decode, encode
-from domctx_libvirt.layout import (
-    HEADER_SIZE,
-    LAST_VERSION,
-    MAX_DATA,
-    METHODS,
-    RAW_VERSION,
-    Header,
-    SwappedHeader,
-)
+from domctx.schema import encode
+from domctx_libvirt.image import AnyHeader, decode_header, packing
+from domctx_libvirt.layout import HEADER_SIZE, LAST_VERSION, MAX_DATA, METHODS, Header
 from domctx_libvirt.names import COOKIE, DATA, HEADER, SAVED, SCHEME, XML
 from domctx_libvirt.pack import PackSink
 from domctx_qemu_stream import writer
@@ -27,7 +20,6 @@ from domctx_qemu_stream.files import open_file
 ROOM: Final = 64 << 10
 """Octets of zeros that libvirt leaves for a longer XML."""
 RAW, LZOP, SPARSE = "raw", "lzop", "sparse"
-AnyHeader = Header | SwappedHeader
 
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
@@ -58,16 +50,14 @@ def _header(kept: Mapping[str, bytes], *, running: bool) -> AnyHeader:
         return Header(SAVED, LAST_VERSION, 0, int(running), 0, 0, bytes(56))
     if len(octets) != HEADER_SIZE:
         raise DomainError("the header of a libvirt image has a wrong length", expected=HEADER_SIZE, got=len(octets))
-    header: AnyHeader = decode(Header, octets)
-    if header.version > LAST_VERSION:
-        header = decode(SwappedHeader, octets)
+    header = decode_header(octets)
     if not 0 < header.version <= LAST_VERSION:
         raise DomainError("the header of a libvirt image has an unknown version", got=f"0x{header.version:08x}")
     return header
 
 
 def _kept_method(header: AnyHeader) -> str:
-    number = header.compressed if header.version > RAW_VERSION else 0
+    number = packing(header)
     return METHODS[number] if number < len(METHODS) else ""
 
 

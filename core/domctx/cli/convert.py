@@ -95,9 +95,8 @@ def _pull(
     attached = session.registry.attach(domain)
     whole = cast("Domain", attached)
     with paused(domain):
-        provided = session.registry.attach(domain).provided()
+        owned = session.registry.attach(domain).owned()
         guard(lambda: write(whole, sink, context), suspects)
-        owned = (*domain.owned_states(), *provided)
         left = [key for key in owned if key not in attached.asked]
         partly = ", ".join(key.name for key in left if key in attached.derived_from)
         none = ", ".join(key.name for key in left if key not in attached.derived_from)
