@@ -13,7 +13,7 @@ import numpy as np
 
 from domctx.errors import DomainError, RecordError
 from domctx.states import PageType
-from domctx_page_tables.frame_map import NO_PFN, FrameMap
+from domctx_page_tables.frame_map import INSIDE, NO_PFN, FrameMap
 from domctx_page_tables.tables import LEVEL_MASK, Tables, guest_tables
 from domctx_x86 import I386_2LEVEL, PTE_PSE, PTE_RW, Paging
 
@@ -65,7 +65,7 @@ def localise(
     result = pages
     for tables in guest_tables(pages, types, pfns, paging):
         _check_entries(tables, all_types)
-        tables.replace(tables.flags ^ tables.forbidden if paging.clears else tables.flags, p2m[tables.frames])
+        tables.replace(tables.flags ^ tables.forbidden if paging.clears else tables.flags, p2m.take(tables.frames))
         result = tables.put_into(pages, result)
     return result
 
@@ -115,7 +115,7 @@ def _check_entries(tables: Tables, all_types: Types) -> None:
         RecordError,
         f"a present entry points past the domain's last page, 0x{len(all_types) - 1:08x}",
     )
-    targets = all_types[frames]
+    targets = all_types.take(frames, mode=INSIDE)
     targets &= np.uint8(LEVEL_MASK)
     if tables.level == PageType.L1TAB:
         bad = targets != PageType.NOTAB

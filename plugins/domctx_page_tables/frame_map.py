@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NO_PFN: Final = 0xFFFF_FFFF
 """What ``FrameMap.pfn_of`` gives for a frame that is not the domain's."""
+INSIDE: Final = "wrap"
+"""How numpy takes by indexes of which it is known that they are inside: it does not look at each of them first."""
 
 
 class FrameMap:
@@ -55,7 +57,7 @@ class FrameMap:
         if mfns.size and int(mfns.max()) >= len(self._m2p):
             inside = mfns < len(self._m2p)
             return np.where(inside, self._m2p[np.where(inside, mfns, mfns.dtype.type(0))], np.uint32(NO_PFN))
-        found: NDArray[np.uint32] = self._m2p[mfns]
+        found: NDArray[np.uint32] = self._m2p.take(mfns, mode=INSIDE)
         return found
 
     def mfn_of(self, pfns: NDArray[np.uint32]) -> NDArray[np.uint32]:
