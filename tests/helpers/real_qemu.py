@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
+import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -25,6 +28,20 @@ PATIENCE: Final = 120.0
 """Seconds after which QEMU is taken to hang: a bound on a failing test, never a measure."""
 BARE: Final = ("-display", "none", "-nodefaults", "-accel", "tcg")
 """What a test machine usually begins with."""
+LITTLE: Final = 4096
+
+
+def narrow(descriptor: int) -> int:
+    """Let a pipe or a socket hold next to nothing, so that a migration stands in its first pages if nobody reads.
+
+    Where it got to its last ones QEMU would have its lock, and answer nobody any more.
+    """
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        with socket.socket(fileno=os.dup(descriptor)) as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LITTLE)
+    else:
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, LITTLE)
+    return descriptor
 
 
 class RealQemu:

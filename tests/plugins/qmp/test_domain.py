@@ -23,7 +23,7 @@ from domctx_qmp.domain import LiveDomain, open_domain
 from domctx_qmp.plugin import domctx_formats
 from helpers.live_saves import ticks
 from helpers.qemu_disks import make_disk
-from helpers.real_qemu import BARE, RealQemu
+from helpers.real_qemu import BARE, RealQemu, narrow
 
 Open = Callable[..., LiveDomain]
 
@@ -211,7 +211,7 @@ def test_an_interrupt_while_the_guest_is_stopped(qemu: RealQemu, live: Open, mon
 def test_a_guest_that_cannot_be_saved(qemu: RealQemu, live: Open) -> None:
     """Is refused by its state, and left alone: while it waits for a state, is migrated, or was."""
     reading, writing = os.pipe()
-    uri = qemu.give(writing)
+    uri = qemu.give(narrow(writing))
     os.close(writing)
     qemu.qmp("migrate", uri=uri)
     domain = live()

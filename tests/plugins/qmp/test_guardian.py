@@ -19,7 +19,7 @@ from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx_qmp import guardian, guarding
 from domctx_qmp.guarding import Guard
-from helpers.real_qemu import BARE, PATIENCE, RealQemu
+from helpers.real_qemu import BARE, PATIENCE, RealQemu, narrow
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_it_ends_a_migration(qemu: RealQemu) -> None:
     """That nobody reads any more, before it continues the guest."""
     qemu.qmp("stop")
     reading, writing = os.pipe()
-    uri = qemu.give(writing)
+    uri = qemu.give(narrow(writing))
     os.close(writing)
     qemu.qmp("migrate", uri=uri)
     qemu.wait_migration("active")
@@ -83,7 +83,7 @@ def test_it_ends_a_migration_that_stands_still(qemu: RealQemu) -> None:
     """Somebody has the other end, and reads nothing: it would never end by itself."""
     qemu.qmp("stop")
     reading, writing = socket.socketpair()
-    uri = qemu.give(writing.fileno())
+    uri = qemu.give(narrow(writing.fileno()))
     writing.close()
     qemu.qmp("migrate", uri=uri)
     qemu.wait_migration("active")
