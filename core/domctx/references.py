@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from domctx.api import Format
 from domctx.disk import refused
 from domctx.errors import UnsupportedError, UsageError
-from domctx.files import open_spool
+from domctx.files import open_spool, put
 from domctx.handlers import guard
 from domctx.manager import Plugin
 from domctx.registry import Registry
 from domctx.values import frozen
 from domctx.wire import START_BODY, TYPE_START, pack_header
+
+if TYPE_CHECKING:
+    from domctx.protocols import Source
 
 STREAM: Final = "-"
 IMAGE: Final = "dctx"
@@ -112,20 +115,20 @@ def _matches(format_: Format, head: bytes, plugin: Plugin) -> bool:
     return probe is not None and guard(lambda: probe(head), [plugin])
 
 
-def spool(descriptor: int, head: bytes = b"") -> tuple[str, int]:
+def spool(source: Source) -> tuple[str, int]:
     """Copy a pipe to an unlinked file: a path by which it can be opened again, and its descriptor.
 
-    ``head`` was read from it before.
+    Raises DomainError where the pipe cannot be read, or the temporary folder refuses.
     """
+    import tempfile
+
     kept = open_spool()
     try:
-        piece = head or os.read(descriptor, PIECE)
-        while piece:
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(kept, view) :]
-            piece = os.read(descriptor, PIECE)
-    except OSError as error:
+        done = 0
+        while piece := source.read(PIECE):
+            put(kept, done, piece, tempfile.gettempdir())
+            done += len(piece)
+    except BaseException:
         os.close(kept)
-        raise refused(error, STREAM) from error
+        raise
     return f"/proc/self/fd/{kept}", kept

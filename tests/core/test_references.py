@@ -15,6 +15,7 @@ from domctx.api import Format
 from domctx.errors import DomainError, UnsupportedError, UsageError
 from domctx.hookspecs import hookimpl
 from domctx.references import HEAD, IMAGE_FORMAT, Reference, detect, head_of, parse, spool
+from domctx.sources import FileSource
 from helpers.toy_images import SMALLEST, toy_registry
 
 TOYS = toy_registry()
@@ -127,7 +128,7 @@ def test_a_pipe_is_spooled() -> None:
 
     thread = threading.Thread(target=feed)
     thread.start()
-    path, kept = spool(reading)
+    path, kept = spool(FileSource(reading, "a pipe"))
     thread.join()
     assert Path(path).read_bytes() == octets
     assert Path(path).read_bytes() == octets
@@ -140,11 +141,11 @@ def test_a_spool_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     """Or not be filled, is the disk's refusal; nothing stays open."""
     folder = os.open(tmp_path, os.O_RDONLY)
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(DomainError, match="-: Is a directory"):
-        spool(folder)
+    with pytest.raises(DomainError, match="a pipe: Is a directory"):
+        spool(FileSource(folder, "a pipe"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(DomainError, match="missing: No such file or directory"):
-        spool(folder)
+        spool(FileSource(folder, "a pipe"))
     assert len(os.listdir("/proc/self/fd")) == before
     os.close(folder)
     assert references.STREAM == "-"

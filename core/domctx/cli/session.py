@@ -179,7 +179,7 @@ class Session:
         if self._stdin is not None:
             raise UsageError("standard input can be read once only", hint="save it to a file first")
         self._stdin = STREAM
-        self._stdin, descriptor = spool(self.stdin(), self._head)
+        self._stdin, descriptor = spool(self.stdin_source())
         self._exits.callback(os.close, descriptor)
         return Reference(reference.scheme, self._stdin)
 
