@@ -29,7 +29,7 @@ class LibvirtDomain(QemuDomain):
     scheme = SCHEME
 
     def __init__(self, path: str, image: Image, file: StreamFile, context: FormatContext) -> None:
-        super().__init__(file, context.note, Given(ram_files=context.option("ram-file")))
+        super().__init__(file, context.note, Given(ram_files=context.option("ram-file"), nodes=context.option("node")))
         self.location = path
         self.image = image
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from domctx.api import Domain, Format, FormatContext, Option, Role, Sink
 from domctx.hookspecs import hookimpl
 from domctx_libvirt.names import PARTIAL, SAVED, SCHEME
-from domctx_qemu_stream.plugin import RAM_FILE, coverage
+from domctx_qemu_stream.plugin import NODE, RAM_FILE, coverage
 
 
 def open_(path: str, context: FormatContext) -> Domain:
@@ -27,6 +27,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 PACKED = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
 OPTIONS = (
     RAM_FILE,
+    NODE,
     Option("compression", str, "how to pack what is written; as it was, or raw", choices=PACKED, role=Role.GOAL),
     Option("xml", str, "the file of a domain's XML, for domains that have none", role=Role.GOAL),
 )

@@ -23,7 +23,16 @@ from domctx_qemu_stream.files import StreamFile, open_file
 from domctx_qemu_stream.global_state import run_state
 from domctx_qemu_stream.layout import QCOW2_MAGIC, RAM, SCHEME
 from domctx_qemu_stream.parts import Piece, head_parts, tail, tail_pieces
-from domctx_qemu_stream.placement import CMOS, Board, board_of, place
+from domctx_qemu_stream.placement import (
+    CMOS,
+    Board,
+    board_of,
+    chosen,
+    is_sure,
+    main_blocks,
+    place,
+    size_in_cmos,
+)
 from domctx_qemu_stream.sections import Elements
 
 if TYPE_CHECKING:
@@ -37,10 +46,11 @@ CMOS_SIZE: Final = 128
 
 @frozen
 class Given:
-    """The files that options name besides the stream."""
+    """What options tell: the files besides the stream, and the blocks of the main RAM in their order."""
 
     channels: tuple[str, ...] = ()
     ram_files: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
 
 
 NOTHING: Final = Given()
@@ -81,8 +91,21 @@ class QemuDomain(FileDomain):
 
     @functools.cached_property
     def blocks(self) -> tuple[RamBlock, ...]:
-        """The RAM blocks with their places."""
-        return place(self.elements.ram.blocks, self.board, self._cmos()) if self.elements.ram is not None else ()
+        """The RAM blocks with their places. Raises UsageError where an option names a block that there is not."""
+        if self.elements.ram is None:
+            return ()
+        wire, cmos = self.elements.ram.blocks, self._cmos()
+        main = chosen(self._given.nodes, wire)
+        if not main:
+            size = size_in_cmos(cmos)
+            main = main_blocks(wire, size)
+            if not is_sure(wire, main, size):
+                names = ", ".join(repr(wire[index].name) for index in main)
+                self._note(
+                    f"{self.location}: nothing tells which blocks of RAM follow each other from address 0 on; "
+                    f"taken for it are {names}, which -O node=BLOCK changes, once for each in their order"
+                )
+        return place(wire, self.board, main, cmos)
 
     @functools.cached_property
     def sections(self) -> Sequence[DeviceSection]:
@@ -231,7 +254,8 @@ def open_domain(path: str, context: FormatContext) -> QemuDomain:
     elif context.option("snapshot") is not None:
         file.close()
         raise UsageError("is no qcow2 image, and has no snapshots", file=path)
-    domain = QemuDomain(file, context.note, Given(context.option("channel"), context.option("ram-file")))
+    given = Given(context.option("channel"), context.option("ram-file"), context.option("node"))
+    domain = QemuDomain(file, context.note, given)
     domain.location = path
     try:
         _ = domain.elements

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from domctx.api import Placement, RamBlock
+from domctx.errors import UsageError
 from domctx.values import frozen
 from domctx_qemu_stream.blocks import FLAT, WireBlock
 
@@ -83,32 +84,78 @@ def low_in_cmos(cmos: bytes, size: int) -> int | None:
     return low if fits else None
 
 
-def main_blocks(blocks: Sequence[WireBlock | RamBlock]) -> list[int]:
+def size_in_cmos(cmos: bytes) -> int | None:
+    """How much main RAM QEMU tells the BIOS in CMOS, in whole 64 KiB; None where there is none above 16 MiB."""
+    told = int.from_bytes(cmos[CMOS_LOW], "little")
+    if len(cmos) < CMOS_HIGH.stop or not told:
+        return None
+    return CMOS_BASE + ((told + int.from_bytes(cmos[CMOS_HIGH], "little")) << CMOS_SHIFT)
+
+
+def main_blocks(blocks: Sequence[WireBlock | RamBlock], size: int | None = None) -> list[int]:
     """Which blocks are the main RAM, in the order of their addresses.
 
     Several nodes of NUMA are ordered by the numbers in their names where only these differ, else as they are listed.
+    ``size`` is that of the main RAM where it is known: it tells nodes from DIMMs, where one of them alone has it, or
+    those together that are called alike.
     """
     for name in MAIN:
         found = [index for index, block in enumerate(blocks) if block.name == name]
         if found:
             return found
     found = [index for index, block in enumerate(blocks) if _is_backend(block.name)]
-    shapes = {NUMBER.sub("0", blocks[index].name) for index in found}
-    if len(shapes) == 1:
+    if size is not None and _size(blocks, found) != size:
+        fitting = [some for some in _candidates(blocks, found) if _size(blocks, some) == size]
+        found = fitting[0] if len(fitting) == 1 else found
+    if is_sure(blocks, found):
         found.sort(key=lambda index: [int(number) for number in NUMBER.findall(blocks[index].name)])
     return found
+
+
+def is_sure(blocks: Sequence[WireBlock | RamBlock], main: Sequence[int], size: int | None = None) -> bool:
+    """Whether the names of the main RAM's blocks tell their order, and their sizes fit ``size`` where it is known."""
+    alike = len({_shape(blocks[index].name) for index in main}) < 2
+    return alike and (size is None or len(main) < 2 or _size(blocks, main) == size)
+
+
+def chosen(names: Sequence[str], blocks: Sequence[WireBlock]) -> list[int]:
+    """The blocks of these names. Raises UsageError for one that there is not, or that comes twice."""
+    known = {block.name: index for index, block in enumerate(blocks)}
+    wrong = [name for place, name in enumerate(names) if name not in known or name in names[:place]]
+    if wrong:
+        hint = f"the blocks are: {', '.join(known)}"
+        raise UsageError(f"{wrong[0]!r} names no RAM block, or one that was named before", hint=hint)
+    return [known[name] for name in names]
+
+
+def _candidates(blocks: Sequence[WireBlock | RamBlock], found: Sequence[int]) -> list[list[int]]:
+    """What of the memory backends may be the main RAM: one of them, or all that are called alike."""
+    alike: dict[str, list[int]] = {}
+    for index in found:
+        alike.setdefault(_shape(blocks[index].name), []).append(index)
+    return [[index] for index in found] + [some for some in alike.values() if len(some) > 1]
+
+
+def _shape(name: str) -> str:
+    """A name without what its numbers are."""
+    return NUMBER.sub("0", name)
+
+
+def _size(blocks: Sequence[WireBlock | RamBlock], some: Sequence[int]) -> int:
+    """Octets of these blocks, in whole 64 KiB."""
+    return sum(blocks[index].size for index in some) >> CMOS_SHIFT << CMOS_SHIFT
 
 
 def _is_backend(name: str) -> bool:
     return name.startswith(OBJECT) or APART.fullmatch(name) is None
 
 
-def place(blocks: Sequence[WireBlock], board: Board, cmos: bytes = b"") -> tuple[RamBlock, ...]:
+def place(blocks: Sequence[WireBlock], board: Board, main: Sequence[int], cmos: bytes = b"") -> tuple[RamBlock, ...]:
     """The blocks with their places; ROMs, video RAM and what is plugged in later have none.
 
-    ``cmos`` are the octets of the machine's CMOS, where it has one.
+    ``main`` are the blocks of the main RAM in the order of their addresses; ``cmos`` are the octets of the machine's
+    CMOS, where it has one.
     """
-    main = main_blocks(blocks)
     size = sum(blocks[index].size for index in main)
     told = low_in_cmos(cmos, size)
     low = board.low(size) if told is None else told

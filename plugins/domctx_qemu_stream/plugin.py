@@ -54,11 +54,19 @@ RAM_FILE = Option(
     role=Role.SOURCE,
     multiple=True,
 )
+NODE = Option(
+    "node",
+    str,
+    "a block of RAM that stands behind the one named before, from address 0 on, where the stream does not tell",
+    role=Role.SOURCE,
+    multiple=True,
+)
 OPTIONS = (
     Option("offset", int, "where in the file the stream begins", 0, alias="offset", role=Role.SOURCE),
     Option("snapshot", str, "name or id of a snapshot in a qcow2 image", alias="snapshot", role=Role.SOURCE),
     Option("channel", str, "the file of a multifd channel", alias="channel", role=Role.SOURCE, multiple=True),
     RAM_FILE,
+    NODE,
 )
 
 

@@ -15,6 +15,8 @@ from domctx_qmp.found import RUNNING
 from domctx_qmp.monitor import Monitor
 
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
+DIMMS: Final = ("dimm", "nvdimm")
+"""The devices of memory whose blocks are called as their backends are."""
 SUFFIX: Final = "-machine"
 """What the type of the object ``/machine`` ends with behind the name of the machine type."""
 ROW: Final = re.compile(r" *(.*?) +[0-9]+ [KMG]iB +0x[0-9a-f]+ +0x([0-9a-f]+) +0x[0-9a-f]+\b.*")
@@ -23,6 +25,8 @@ VIEW: Final = "FlatView #"
 """What begins each view of an address space in ``info mtree -f``."""
 MEMORY: Final = re.compile(r' AS "memory",.*')
 """The address space that is guest-physical memory."""
+NOWHERE: Final = 1 << 64
+"""Behind every address."""
 REGION: Final = re.compile(
     r" +([0-9a-f]{16})-[0-9a-f]{16} \(prio [0-9]+, (?:ram|rom|romd|ramd|nv-ram)\): (.*?)(?: @([0-9a-f]{16}))?(?: KVM)?"
 )
@@ -89,18 +93,21 @@ def blocks_of(text: str) -> Iterator[WireBlock]:
 
 def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock, ...]:
     """The blocks with their places: where RAM goes on above 4 GiB the tree of memory regions tells."""
-    board = board_of(kind, (), blocks)
+    board, main = board_of(kind, (), blocks), main_blocks(blocks)
     lines = memory_lines(tree)
     if not lines:
-        return place(blocks, board)
+        return place(blocks, board, main)
+    shown = list(regions(lines))
+    begins = {region.name: region.address for region in reversed(shown) if not region.offset}
+    main.sort(key=lambda index: begins.get(blocks[index].name, NOWHERE))
     start = 0
-    high = {region.name: region.offset for region in regions(lines) if region.address == HIGH}
-    for index in main_blocks(blocks):
+    high = {region.name: region.offset for region in shown if region.address == HIGH}
+    for index in main:
         block = blocks[index]
         if block.name in high:
-            return place(blocks, ToldBoard(board.name, board.aligned, start + high[block.name]))
+            return place(blocks, ToldBoard(board.name, board.aligned, start + high[block.name]), main)
         start += block.size
-    return place(blocks, ToldBoard(board.name, board.aligned, start))
+    return place(blocks, ToldBoard(board.name, board.aligned, start), main)
 
 
 def memory_devices(monitor: Monitor) -> Sequence[Any]:
@@ -112,13 +119,15 @@ def plugged_in(blocks: Iterable[WireBlock], devices: Iterable[Any]) -> dict[str,
     """Those of ``blocks`` that are DIMMs, by name; a block is called as its backend, or as that one's path."""
     told: dict[str, Any] = {}
     for device in devices:
-        if device["type"] == "dimm":
+        if device["type"] in DIMMS:
             path = str(device["data"]["memdev"])
             told |= {path: device["data"], path.rpartition("/")[2]: device["data"]}
     return {
-        block.name: RamBlock(block.name, block.size, placements=(Placement(told[block.name]["addr"], 0, block.size),))
+        block.name: RamBlock(
+            block.name, block.size, placements=(Placement(told[block.name]["addr"], 0, told[block.name]["size"]),)
+        )
         for block in blocks
-        if block.name in told and told[block.name]["size"] == block.size
+        if block.name in told and 0 < told[block.name]["size"] <= block.size
     }
 
 

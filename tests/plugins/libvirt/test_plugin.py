@@ -16,7 +16,7 @@ def test_what_is_registered() -> None:
     (found,) = plugin.domctx_formats()
     assert found.scheme == "libvirt"
     assert found.magics == ((0, b"LibvirtQemudSave"), (0, b"LibvirtQemudPart"))
-    assert [option.name for option in found.options] == ["ram-file", "compression", "xml"]
+    assert [option.name for option in found.options] == ["ram-file", "node", "compression", "xml"]
 
 
 def test_a_file_is_opened_covered_and_written(tmp_path: Path) -> None:

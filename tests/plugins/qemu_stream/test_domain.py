@@ -15,7 +15,8 @@ from domctx.errors import DomainError, StreamError, UnsupportedError, UsageError
 from domctx.files import CutError
 from domctx.states import CLOCK, DEVICES, FOREIGN_HEAD, FOREIGN_TAIL, MEMORY, PageBatch, PageKind
 from domctx_memory.pages import whole
-from domctx_qemu_stream.domain import QemuDomain
+from domctx_qemu_stream.domain import Given, QemuDomain
+from domctx_qemu_stream.files import open_file
 from helpers import qemu_streams as qs
 from helpers.qemu_corpus import memory_of, opened, problem_of
 from helpers.qemu_streams import PAGE
@@ -352,3 +353,28 @@ def test_a_closed_stream_goes_at_once(tmp_path: Path) -> None:
         assert [part() for part in parts] == [None, None, None]
     finally:
         gc.enable()
+
+
+def cmos(size: int) -> bytes:
+    """The section of a machine's CMOS that tells of so much RAM below 4 GiB."""
+    octets = bytearray(128)
+    octets[0x34:0x36] = ((size - (16 << 20)) >> 16).to_bytes(2, "little")
+    return qs.section(4, 9, bytes(octets), "mc146818rtc")
+
+
+def test_what_is_plugged_in_is_not_taken_for_main_memory(tmp_path: Path) -> None:
+    """CMOS tells how much that is; which blocks it is, where nothing tells, is told by an option, or noted."""
+    ram = qs.ram({"d0": 32 << 20, "m0": 24 << 20}, qs.data(0, qs.pages(1), "m0"))
+    end = qs.ending([qs.described("mc146818rtc", [qs.field("cmos_data", 128, "buffer")])])
+
+    def addresses(total: int, *nodes: str) -> tuple[dict[str, int], list[str]]:
+        path, notes = qs.written(tmp_path, qs.stream(qs.configuration(), ram, cmos(total), end)), list[str]()
+        domain = QemuDomain(open_file(str(path)), notes.append, Given(nodes=nodes))
+        found = {block.name: place.address for block in domain.machine.blocks for place in block.placements}
+        domain.close()
+        return found, [note for note in notes if "follow each other" in note]
+
+    assert addresses(24 << 20) == ({"m0": 0}, [])
+    assert addresses(56 << 20)[0] == {"d0": 0, "m0": 32 << 20}
+    assert "'d0', 'm0'" in addresses(56 << 20)[1][0]
+    assert addresses(56 << 20, "m0", "d0") == ({"m0": 0, "d0": 24 << 20}, [])

@@ -41,6 +41,23 @@ def test_it_is_what_the_stream_tells(name: str, tmp_path: Path) -> None:
         domain.close()
 
 
+ODD = {"zeta": 16, "alpha": 32, "beta": 16}
+"""Nodes of NUMA in their order, in MiB; QEMU lists their blocks in another, by size."""
+
+
+def test_nodes_whose_names_tell_no_order() -> None:
+    """Stand where QEMU has them."""
+    objects = [word for name, size in ODD.items() for word in ("-object", f"memory-backend-ram,id={name},size={size}M")]
+    nodes = [word for name in ODD for word in ("-numa", f"node,memdev={name}")]
+    with RealQemu(*BARE, "-machine", "pc", "-m", "64", *objects, *nodes, "-S") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            found = {block.name: block.placements for block in machine_of(monitor).blocks if block.placements}
+    starts = {"zeta": 0, "alpha": 16 << 20, "beta": 48 << 20}
+    assert list(found) != list(ODD)
+    assert found == {name: (Placement(start, 0, ODD[name] << 20),) for name, start in starts.items()}
+
+
 NODE = ("-object", "memory-backend-ram,id=node,size=32M", "-numa", "node,memdev=node")
 DIMMS = (
     *("-m", "32,slots=2,maxmem=512M", "-object", "memory-backend-ram,id=one,size=64M"),
@@ -71,11 +88,19 @@ def test_dimms_stand_where_they_are_plugged_in(machine: tuple[str, ...], tmp_pat
     assert len(places) == 3
 
 
+def test_a_dimm_that_keeps_its_memory() -> None:
+    """Stands where it is plugged in, without the label behind its memory."""
+    block = WireBlock("mem0", 3 << 20)
+    row = {"memdev": "/objects/mem0", "addr": 1 << 32, "size": 2 << 20}
+    found = plugged_in([block], [{"type": "nvdimm", "data": row}])
+    assert found["mem0"].placements == (Placement(1 << 32, 0, 2 << 20),)
+
+
 def test_memory_devices_of_other_kinds() -> None:
     """Have no place that is told here, nor has a DIMM whose block is another than was told."""
     block = WireBlock("mem0", 4096)
     row = {"memdev": "/objects/mem0", "addr": 1 << 32, "size": 4096}
-    for kind, data in (("nvdimm", row), ("dimm", row | {"size": 8192}), ("dimm", row | {"memdev": "/objects/mem1"})):
+    for kind, data in (("sgx-epc", row), ("dimm", row | {"size": 8192}), ("dimm", row | {"memdev": "/objects/mem1"})):
         assert plugged_in([block], [{"type": kind, "data": data}]) == {}
 
 
