@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
+from domctx.states import FOREIGN_HEAD
 from domctx_elf.names import MAGIC, RAW, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
 
@@ -19,6 +20,8 @@ def open_(path: str, context: FormatContext) -> Domain:
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     """Write a domain's memory and registers as a core. Raises DomainError where there is no memory."""
+    from domctx_foreign import tell_left
+
     if context.option("kind") == "xen":
         from domctx_elf import xen_writer
 
@@ -27,6 +30,7 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
         from domctx_elf import writer
 
         writer.write(source, sink, context)
+    tell_left(source, FOREIGN_HEAD, SCHEME, context)
 
 
 def open_raw(path: str, context: FormatContext) -> Domain:

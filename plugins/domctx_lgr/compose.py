@@ -22,6 +22,7 @@ from domctx.states import (
 )
 from domctx.values import frozen
 from domctx_cpu.layout import FullExecutionContext
+from domctx_foreign import tell_left
 from domctx_lgr.content import check_context, check_frame_page
 from domctx_lgr.domain import FRAME_LIST_REST, GDT_REST, NAME_REST
 from domctx_lgr.layout import A3, ABI, CONTEXT, FRAME_LIST, MAX_PFNS, MAX_TYPE, NAME_SIZE, SCHEME, SIGNATURE, Header
@@ -171,10 +172,7 @@ def _tell_what_stays(source: Domain, page_tables: PageTablesContext, context: Fo
         if key not in HELD:
             context.note(f"a LinuxGuestRecord does not hold the state {key.name!r}: it is left behind")
     for key in (FOREIGN_HEAD, FOREIGN_TAIL):
-        state = source.state(key)
-        others = {part.format for part in (state.parts if state is not None else ()) if part.format != SCHEME}
-        for other in sorted(others):
-            context.note(f"what a {other} file had besides ({key.name}) is left behind")
+        tell_left(source, key, SCHEME, context)
     if page_tables.special:
         context.note(f"{len(page_tables.special)} mappings of frames that are not the domain's own are left behind")
     if page_tables.suspension is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from domctx.api import Coverage, Domain, Format, FormatContext, Option, Role, Sink, StateProvider, Target
 from domctx.hookspecs import hookimpl
-from domctx.states import VCPUS, Vcpus
+from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, VCPUS, Vcpus
 from domctx_qemu_stream.layout import MAGIC, QCOW2_MAGIC, SCHEME
 from domctx_x86.states import REGISTERS, VcpuRegisters
 
@@ -20,9 +20,12 @@ def open_(path: str, context: FormatContext) -> Domain:
 
 def write(source: Domain, sink: Sink, context: FormatContext) -> None:
     """Write a stream that QEMU loads. Raises DomainError for a domain that never was QEMU's."""
+    from domctx_foreign import tell_left
     from domctx_qemu_stream import writer
 
     writer.write(source, sink, context)
+    for key in (FOREIGN_HEAD, FOREIGN_TAIL):
+        tell_left(source, key, SCHEME, context)
 
 
 def coverage(domain: Domain) -> Iterable[Coverage]:

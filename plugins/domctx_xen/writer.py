@@ -19,6 +19,7 @@ from domctx.states import (
     PageTablesContext,
 )
 from domctx_cpu.xen_layout import XEN_X86_32, XEN_X86_64
+from domctx_foreign import tell_left
 from domctx_hvm import HVM_CONTEXT, HVM_PARAMS
 from domctx_shared_info.pages import abi_of_context
 from domctx_x86 import paging_of
@@ -191,9 +192,7 @@ def _tell_states(source: Domain, context: FormatContext) -> None:
         if key not in HELD:
             context.note(f"a Xen stream does not hold the state {key.name!r}: it is left behind")
     for key in (FOREIGN_HEAD, FOREIGN_TAIL):
-        state = source.state(key)
-        for other in sorted({part.format for part in (state.parts if state is not None else ())} - {SCHEME}):
-            context.note(f"what a {other} file had besides ({key.name}) is left behind")
+        tell_left(source, key, SCHEME, context)
     tables = tables_of(source)
     if tables is not None and tables.special:
         context.note(f"{len(tables.special)} mappings of frames that are not the domain's own are left behind")
