@@ -82,8 +82,10 @@ def _stream(file: StreamFile, image: Image, context: FormatContext) -> StreamFil
     """The stream of an image: in the image itself, or unpacked."""
     file.start = image.start
     if image.method in PACKED:
-        spool = unpack(file, image.method)
+        spool, end = unpack(file, image.method)
         context.note(f"{file.name}: unpacked {image.method} into a temporary file of 0x{spool.size:x} octets")
+        if end < file.size:
+            context.note(f"{file.name}: 0x{file.size - end:x} octets stand behind what is packed; they are left behind")
         file.close()
         return spool
     return file

@@ -7,7 +7,7 @@ An instruction says how much to copy of what was unpacked before, from how far b
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
 from domctx.errors import StreamError, UnsupportedError
@@ -24,18 +24,18 @@ ADLER_D, ADLER_C, EXTRA, CRC_D, CRC_C, FILTER = 0x01, 0x02, 0x40, 0x100, 0x200, 
 WHAT: Final = "the lzop part of the file"
 
 
-def blocks(file: StreamFile) -> Iterator[bytes]:
-    """The unpacked blocks of a file of lzop that begins where ``file`` does; checksums are checked.
+def blocks(file: StreamFile, start: int) -> Generator[bytes, None, int]:
+    """The unpacked blocks of a file of lzop that begins at ``start``, then where it ends; checksums are checked.
 
     Raises StreamError, UnsupportedError for another method.
     """
-    cursor = Cursor(file, file.start)
+    cursor = Cursor(file, start)
     flags = _header(cursor)
     while True:
         at = cursor.offset
         size = cursor.number(4, WHAT)
         if not size:
-            return
+            return cursor.offset
         packed_size = cursor.number(4, WHAT)
         if size > MAX_BLOCK or packed_size > size:
             got = f"0x{packed_size:08x} to 0x{size:08x}"

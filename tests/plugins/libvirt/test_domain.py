@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from domctx.context import OpenContext, Operation
 from domctx.errors import DomctxError
 from domctx.states import FOREIGN_HEAD, FOREIGN_TAIL, MEMORY
+from domctx_libvirt.domain import open_domain
+from domctx_libvirt.plugin import OPTIONS
 from domctx_memory.pages import whole
 from helpers import qemu_streams as qs
 from helpers.qemu_libvirt import COOKIE, XML, image, opened
@@ -58,6 +61,33 @@ def test_images_are_opened(method: int, order: str, tmp_path: Path) -> None:
     assert memory is not None
     assert whole(memory.read(0, 0, 2), PAGE).tobytes() == qs.pages(1, 2)
     assert domain.state(FOREIGN_TAIL) is not None
+    domain.close()
+
+
+@pytest.mark.parametrize("method", list(METHODS)[1:])
+@pytest.mark.parametrize("behind", [b"", b"junk", bytes(512)])
+def test_packed_parts_that_follow_each_other_count(method: int, behind: bytes, tmp_path: Path) -> None:
+    """As they do for gzip, bzip2, xz, lzop and zstd themselves; what stands behind the last is told."""
+    stream, pack = qs.plain(), METHODS[method]
+    packed = pack(stream[:5000]) + pack(stream[5000:]) + behind
+    path = qs.written(tmp_path, image(packed, method), "vm.save")
+    operation = Operation()
+    domain = open_domain(str(path), OpenContext(operation, OPTIONS, {}))
+    memory = domain.state(MEMORY)
+    assert memory is not None
+    assert whole(memory.read(0, 0, 2), PAGE).tobytes() == qs.pages(1, 2)
+    assert domain.file.read(0, len(stream) + 1) == stream
+    told = [note for note in operation.notes if "behind what is packed" in note]
+    assert [f"0x{len(behind):x} octets" in note for note in told] == ([True] if behind else [])
+    domain.close()
+
+
+def test_what_zstd_skips_is_passed_over(tmp_path: Path) -> None:
+    """A frame of something else may stand before the stream, between its parts, and behind it."""
+    frame = b"\x5a\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"
+    packed = frame + zstd.compress(qs.plain()) + frame
+    domain = opened(tmp_path, image(packed, 5))
+    assert domain.file.read(0, 1 << 20) == qs.plain()
     domain.close()
 
 

@@ -54,7 +54,7 @@ def read(folder: Path, octets: bytes) -> bytes:
     """What a file of lzop unpacks to."""
     file = open_file(str(qs.written(folder, octets, "file.lzo")))
     try:
-        return b"".join(blocks(file))
+        return b"".join(blocks(file, 0))
     finally:
         file.close()
 
