@@ -95,6 +95,11 @@ class Composer:
         return tuple(found)
 
     @property
+    def shares(self) -> bool:
+        """Whether the head is that of a stream without memory that QEMU had in shared files: absent pages are lost."""
+        return bool(self._kept.addresses)
+
+    @property
     def early(self) -> int:
         """How many device sections stand before the pages: ``device`` must get them before ``pages`` is called."""
         return sum(head.kind is Element.SECTION_FULL for head in self._kept.heads[: self._opening])

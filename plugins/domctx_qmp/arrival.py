@@ -54,7 +54,7 @@ class ArrivingMemory:
     def store(self, batch: PageBatch) -> None:
         """Send a batch, or write it. Raises DomainError where it does not fit, or QEMU takes no more."""
         composer = self._stream.composer
-        if not (self._is_qemus_own(batch) or self._write(batch)):
+        if not ((not composer.shares and self._is_qemus_own(batch)) or self._write(batch)):
             composer.pages(batch)
 
     def placer(self) -> Callable[[PageBatch], bool]:

@@ -32,8 +32,8 @@ class Stream:
         self.blocks: Sequence[RamBlock] = BLOCKS
         self.written = WrittenRam()
         self.sink = BytesSink()
-        parts = [ForeignPart("qemu", "header", HEADER), ForeignPart("qemu", "sections", RAM + DEVICE)]
-        self.composer = Composer(self.sink, BLOCKS, parts)
+        self.head = [ForeignPart("qemu", "header", HEADER), ForeignPart("qemu", "sections", RAM + DEVICE)]
+        self.composer = Composer(self.sink, BLOCKS, self.head)
 
     def why(self, error: DomctxError) -> DomctxError:
         """Its words."""
@@ -67,6 +67,16 @@ def test_what_qemu_makes_itself_is_not_sent() -> None:
         ArrivingMemory(stream).store(PageBatch(0, 0, absent, nothing))
     with pytest.raises(DomainError, match="there is no such RAM block"):
         ArrivingMemory(stream).store(PageBatch(7, 0, absent, nothing))
+
+
+def test_what_was_in_a_shared_file_is_not_qemus_own() -> None:
+    """Absent pages of a stream that left shared memory out are refused, though nothing tells where they stood."""
+    stream = Stream()
+    parts = [*stream.head, ForeignPart("qemu", "addresses", bytes(8))]
+    stream.composer = Composer(stream.sink, BLOCKS, parts)
+    batch = PageBatch(0, 0, np.full(2, PageKind.ABSENT, np.uint8), np.zeros((0, 4096), np.uint8))
+    with pytest.raises(DomainError, match="page 0x0 of RAM block 'r' is absent"):
+        ArrivingMemory(stream).store(batch)
 
 
 def test_pages_that_are_written_are_not_sent() -> None:
