@@ -146,6 +146,11 @@ def _size(blocks: Sequence[WireBlock | RamBlock], some: Sequence[int]) -> int:
     return sum(blocks[index].size for index in some) >> CMOS_SHIFT << CMOS_SHIFT
 
 
+def may_be_main(name: str) -> bool:
+    """Whether a block of that name may be main RAM, or a part of it."""
+    return name in MAIN or _is_backend(name)
+
+
 def _is_backend(name: str) -> bool:
     return name.startswith(OBJECT) or APART.fullmatch(name) is None
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from domctx.api import Machine, Placement, RamBlock
 from domctx.values import frozen
 from domctx_qemu_stream.blocks import WireBlock
-from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, place
+from domctx_qemu_stream.placement import HIGH, Board, board_of, main_blocks, may_be_main, place
 from domctx_qmp.command_line import taken
 from domctx_qmp.found import RUNNING
 from domctx_qmp.monitor import Monitor
@@ -25,8 +25,6 @@ VIEW: Final = "FlatView #"
 """What begins each view of an address space in ``info mtree -f``."""
 MEMORY: Final = re.compile(r' AS "memory",.*')
 """The address space that is guest-physical memory."""
-NOWHERE: Final = 1 << 64
-"""Behind every address."""
 REGION: Final = re.compile(
     r" +([0-9a-f]{16})-[0-9a-f]{16} \(prio [0-9]+, (?:ram|rom|romd|ramd|nv-ram)\): (.*?)(?: @([0-9a-f]{16}))?(?: KVM)?"
 )
@@ -56,20 +54,25 @@ class ToldBoard(Board):
 def machine_of(monitor: Monitor) -> Machine:
     """The machine, its main RAM where QEMU has it."""
     kind = machine_type(monitor)
-    found = list(blocks_of(monitor.human("info ramblock")))
-    dimms = plugged_in(found, memory_devices(monitor))
-    others = [block for block in found if block.name not in dimms]
-    rest = iter(placed(kind, others, monitor.human("info mtree -f")))
     return Machine(
         name=kind,
         architecture=str(monitor.execute("query-target")["arch"]),
         hypervisor="qemu",
-        blocks=tuple(dimms.get(block.name) or next(rest) for block in found),
+        blocks=ram_blocks(monitor, kind),
         vcpus=tuple(sorted(row["cpu-index"] for row in monitor.execute("query-cpus-fast"))),
         run_state="running" if monitor.status() == RUNNING else "paused",
         uuid=uuid_of(monitor),
         command_line=taken(monitor.pid),
     )
+
+
+def ram_blocks(monitor: Monitor, kind: str) -> tuple[RamBlock, ...]:
+    """The blocks of a machine of type ``kind``, with their places."""
+    found = list(blocks_of(monitor.human("info ramblock")))
+    dimms = plugged_in(found, memory_devices(monitor))
+    others = [block for block in found if block.name not in dimms]
+    rest = iter(placed(kind, others, monitor.human("info mtree -f")))
+    return tuple(dimms.get(block.name) or next(rest) for block in found)
 
 
 def machine_type(monitor: Monitor) -> str:
@@ -92,14 +95,15 @@ def blocks_of(text: str) -> Iterator[WireBlock]:
 
 
 def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock, ...]:
-    """The blocks with their places: where RAM goes on above 4 GiB the tree of memory regions tells."""
-    board, main = board_of(kind, (), blocks), main_blocks(blocks)
+    """The blocks with their places: which are main RAM, in which order, and where it is split, the regions tell."""
+    board = board_of(kind, (), blocks)
     lines = memory_lines(tree)
     if not lines:
-        return place(blocks, board, main)
+        return place(blocks, board, main_blocks(blocks))
     shown = list(regions(lines))
-    begins = {region.name: region.address for region in reversed(shown) if not region.offset}
-    main.sort(key=lambda index: begins.get(blocks[index].name, NOWHERE))
+    begins = {region.name: region.address for region in reversed(shown)}
+    main = [index for index, block in enumerate(blocks) if block.name in begins and may_be_main(block.name)]
+    main.sort(key=lambda index: begins[blocks[index].name])
     start = 0
     high = {region.name: region.offset for region in shown if region.address == HIGH}
     for index in main:

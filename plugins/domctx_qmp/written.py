@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from domctx.api import RamBlock
+from domctx.api import Placement, RamBlock
 from domctx.errors import DomainError
 from domctx.files import put
 from domctx.states import PageBatch, PageKind
 from domctx.values import frozen
+from domctx_qmp.describe import machine_type, ram_blocks
 from domctx_qmp.host import Mapped, block_start, holding, mappings
 from domctx_qmp.shared import shared_ram
 from domctx_qmp.touched import touched_pages
@@ -104,8 +105,11 @@ class WrittenFile:
 def written_ram(monitor: Monitor, blocks: Sequence[RamBlock]) -> WrittenRam:
     """The blocks of a waiting QEMU that can be written; others go through its stream.
 
-    Raises DomainError where QEMU does not answer.
+    They are written where it has them itself: an image may know less of that than QEMU does. Raises DomainError where
+    QEMU does not answer.
     """
+    live = {block.name: block for block in ram_blocks(monitor, machine_type(monitor))}
+    blocks = [attrs.evolve(block, placements=_places(block, live.get(block.name))) for block in blocks]
     found, shared = WrittenRam(), shared_ram(monitor, blocks)
     try:
         for index, file in shared.files.items():
@@ -123,6 +127,11 @@ def written_ram(monitor: Monitor, blocks: Sequence[RamBlock]) -> WrittenRam:
     finally:
         shared.close()
     return found
+
+
+def _places(block: RamBlock, live: RamBlock | None) -> tuple[Placement, ...]:
+    """Where QEMU has the block; none where it has it in another size."""
+    return live.placements if live is not None and live.size == block.size else ()
 
 
 def _own(monitor: Monitor, block: RamBlock, shown: Sequence[Mapped]) -> WrittenFile | None:

@@ -58,6 +58,17 @@ def test_nodes_whose_names_tell_no_order() -> None:
     assert found == {name: (Placement(start, 0, ODD[name] << 20),) for name, start in starts.items()}
 
 
+def test_a_node_that_is_called_as_main_memory_is() -> None:
+    """Stands where it is, and the other one too."""
+    nodes = [("-object", f"memory-backend-ram,id={name},size=16M", "-numa", f"node,memdev={name}") for name in "ba"]
+    named = [word.replace("=a", "=ram") for words in nodes for word in words]
+    with RealQemu(*BARE, "-machine", "pc", "-m", "32", *named, "-S") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            found = {block.name: block.placements for block in machine_of(monitor).blocks if block.placements}
+    assert found == {"b": (Placement(0, 0, 16 << 20),), "ram": (Placement(16 << 20, 0, 16 << 20),)}
+
+
 NODE = ("-object", "memory-backend-ram,id=node,size=32M", "-numa", "node,memdev=node")
 DIMMS = (
     *("-m", "32,slots=2,maxmem=512M", "-object", "memory-backend-ram,id=one,size=64M"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from domctx.cli.run import run
 from domctx.errors import DomainError
 from domctx.states import PageBatch, PageKind
 from domctx_qmp.describe import machine_of
@@ -95,6 +96,30 @@ def test_a_machine_is_loaded_into_private_memory(
         assert second.memory(0, MEMORY) == memory
         assert second.registers() == registers
     assert ram.read_bytes() == b"\x5a" * MEMORY
+
+
+def named(name: str, size: int, kind: str) -> tuple[str, ...]:
+    """A node of NUMA, called as one likes."""
+    return ("-object", f"memory-backend-{kind},id={name},size={size}M", "-numa", f"node,memdev={name}")
+
+
+@pytest.mark.parametrize("kind", ["ram", "memfd,share=on"])
+@pytest.mark.parametrize("road", ["image", "stream"])
+def test_nodes_whose_names_tell_no_order(kind: str, road: str, tmp_path: Path) -> None:
+    """Each has its own memory again: QEMU tells where they stand, also where a stream could not."""
+    args = (*BARE, "-machine", "pc", "-m", "48", *named("zeta", 16, "ram"), *named("alpha", 32, kind))
+    image = tmp_path / "a.dctx"
+    with RealQemu(*args) as first:
+        first.start().qmp("stop")
+        memory, registers = first.memory(0, 48 << 20), first.registers()
+        if road == "image":
+            save(first, image)
+        else:
+            assert run(["convert", str(first.save(tmp_path / "a.mig")), str(image)]) == 0
+    with waiting(*args) as second:
+        assert load(image, second, "--start", "no") == 0
+        assert second.memory(0, 48 << 20) == memory
+        assert second.registers() == registers
 
 
 def test_memory_that_may_not_be_written_goes_through_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
