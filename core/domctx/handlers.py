@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from domctx.api import RecordType, Transformed
+from domctx.disk import met_anywhere
 from domctx.errors import DomctxError, PluginError
 from domctx.manager import Manager, Plugin
 from domctx.trace import Tell, name_of, traced
@@ -197,6 +198,8 @@ def _ask(layer: Layer, record_type: RecordType) -> Handler | None:
 def guard(call: Callable[[], T], suspects: Sequence[Plugin]) -> T:
     """Call a handler; what is not a DomctxError becomes a PluginError that names the plugin at fault.
 
+    What any call may meet (``met_by``) is nobody's fault, and a DomainError.
+
     The plugin is the one whose code raised, as ``culprit`` finds it; the first of ``suspects``, which is the record
     type's own plugin, where none did. A plugin that ends the process is at fault, too; where somebody else does (a
     handler of signals), it ends.
@@ -215,6 +218,9 @@ def guard(call: Callable[[], T], suspects: Sequence[Plugin]) -> T:
             raise
         raise failure(ended_by, f"it ends the process: SystemExit: {error}") from error
     except Exception as error:
+        met = met_by(error, suspects)
+        if met is not None:
+            raise met from error
         plugin = culprit(error, suspects) or suspects[0]
         raise failure(plugin, f"{type(error).__name__}: {error}") from error
 
@@ -228,6 +234,14 @@ def guard_each(call: Callable[[], Iterable[T]], suspects: Sequence[Plugin]) -> I
         if item is done:
             return
         yield item  # type: ignore[misc]  # what is not the mark is an item
+
+
+def met_by(error: BaseException, suspects: Sequence[Plugin]) -> DomctxError | None:
+    """The DomctxError of what any call may meet, with the plugin in whose code it did; None of any other error."""
+    met, plugin = met_anywhere(error), culprit(error, suspects)
+    if met is not None and plugin is not None:
+        met.message = f"plugin {plugin.name}: {met.message}"
+    return met
 
 
 def culprit(error: BaseException, suspects: Sequence[Plugin]) -> Plugin | None:

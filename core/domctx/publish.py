@@ -69,12 +69,12 @@ def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
         with FileIO(descriptor, "r+") as file:
             yield file
             os.fsync(file.fileno())
-        _publish_file(partial, goal, force=force)
-        sync_directory(folder or os.curdir)
+        with _synced(folder or os.curdir):
+            _publish_file(partial, goal, force=force)
     except OSError as error:
         raise refused(error, goal) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):  # it has become the goal
+        with contextlib.suppress(OSError):  # it has become the goal, or its disk, which was told of, is no more
             os.unlink(partial)
 
 
@@ -88,6 +88,7 @@ def _publish_file(partial: str, goal: str, *, force: bool) -> None:
         return
     try:
         os.link(partial, goal)
+        os.unlink(partial)
     except FileExistsError:
         refuse_existing(goal, force=False)
         raise
@@ -134,11 +135,11 @@ def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
         else:
             sync_file(path)
     refuse_existing(goal, force=force)
-    if os.path.lexists(goal):
-        _replace_directory(partial, goal)
-    else:
-        partial.rename(goal)
-    sync_directory(goal.parent)
+    with _synced(goal.parent):
+        if os.path.lexists(goal):
+            _replace_directory(partial, goal)
+        else:
+            partial.rename(goal)
 
 
 def _replace_directory(partial: Path, goal: Path) -> None:
@@ -169,8 +170,16 @@ def sync_file(path: Path) -> None:
 
 def sync_directory(path: str | Path) -> None:
     """Flush a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    with _synced(path):
+        pass
+
+
+@contextlib.contextmanager
+def _synced(folder: str | Path) -> Iterator[None]:
+    """Flush a folder's entries to the disk when the block ends well; what does not let one try that fails before it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        yield
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Generator
 from typing import Any
@@ -254,6 +255,19 @@ def test_guard_names_the_plugin_whose_code_raised() -> None:
     helper: Callable[..., None] = bad_counters.save_with_key_error
     with pytest.raises(PluginError, match="plugin helper:main: AttributeError"):
         guard(lambda: helper(Counters(), None, None), suspects)
+
+
+def test_guard_knows_what_any_call_may_meet() -> None:
+    """It is refused with the plugin in whose code it was met, which is not blamed for it; the cause is kept."""
+
+    def fail() -> None:
+        raise OSError(errno.EIO, "words", "f")
+
+    here = suspect("wrapper", __name__.partition(".")[0])
+    for suspects, told in (([here], "f: plugin wrapper:main: "), ([suspect("acme", "acme")], "f: ")):
+        with pytest.raises(DomainError, match=f"^{told}Input/output error$") as caught:
+            guard(fail, suspects)
+        assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_guard_names_the_plugin_that_broke_the_rules() -> None:

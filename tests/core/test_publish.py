@@ -63,6 +63,44 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_partial_file_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk does not let go of it the cause of the failure is told; of a file that is published, this is."""
+
+    def harden(file: Any) -> None:
+        partial = tmp_path / names(tmp_path)[0]
+        partial.unlink()
+        partial.mkdir()
+        raise DomainError("the disk is full")
+
+    with pytest.raises(DomainError, match=r"^the disk is full$"):
+        run(publish, tmp_path / "a", harden)
+    assert names(tmp_path)[0].endswith(".partial")
+
+    def unlink(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(DomainError, match="b: Input/output error"):
+        run(publish, tmp_path / "b", lambda file: file.write(b"whole"))
+    assert (tmp_path / "b").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("road", [publish, publish_directory])
+def test_a_folder_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, road: Any) -> None:
+    """Where it cannot be opened for that, nothing is published."""
+    real = os.open
+
+    def opened(path: str | Path, *arguments: Any, **more: Any) -> int:
+        if Path(path) == tmp_path:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", opened)
+    with pytest.raises(DomainError, match="a: Too many open files"):
+        run(road, tmp_path / "a", lambda made: None)
+    assert names(tmp_path) == []
+
+
 def test_what_exists_is_not_replaced(tmp_path: Path) -> None:
     """Without force: not a file, not a folder, not a link to nowhere."""
     (tmp_path / "file").write_bytes(b"old")

@@ -16,7 +16,7 @@ from domctx import __version__
 from domctx.cli.aliases import spell_out
 from domctx.cli.commands import COMMANDS
 from domctx.cli.session import Session
-from domctx.cli.terminal import complain, silence
+from domctx.cli.terminal import complain, is_unread, silence
 from domctx.errors import DomctxError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,11 +70,11 @@ class Group(click.Group):
         return name, command, spell_out(command, rest, lambda: session.registry.aliases) if command else rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises BrokenPipeError without a number where nobody reads: click would exit with 1."""
+        """Run the command. Raises BrokenPipeError without a number: of one that has it click would exit with 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise BrokenPipeError from error
+            raise BrokenPipeError().with_traceback(error.__traceback__) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in ``--help``, without importing any."""
@@ -130,11 +130,11 @@ def run(arguments: list[str]) -> int:
         raise SystemExit(*ended.args) from None
     except DomctxError as error:
         return _failed(session, str(session.named(error)), error.exit_code)
-    except BrokenPipeError:
-        silence(sys.stdout)
-        return EXIT_NO_READER
-    except Exception as error:  # whatever comes here is a bug, and says whose
-        return _failed(session, f"this is a bug in {_culprit(session, error)}: {_named(error)}", EXIT_BUG)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
+            silence(sys.stdout)
+            return EXIT_NO_READER
+        return _untold(session, error)
     return code if isinstance(code, int) else 0
 
 
@@ -147,16 +147,17 @@ def _placed(error: click.ClickException) -> click.ClickException:
     return click.NoSuchOption(name, f"{error.message} It stands before the command: domctx {name} ...", ctx=error.ctx)
 
 
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _untold(session: Session, error: Exception) -> int:
+    """Tell what no DomctxError tells: what any call may meet, or else a bug, with the plugin that has it, or domctx."""
+    from domctx.handlers import culprit, met_by
 
-
-def _culprit(session: Session, error: Exception) -> str:
-    """The plugin in whose package the error was raised, or domctx itself."""
-    from domctx.handlers import culprit
-
-    found = culprit(error, session.plugins_in_use())
-    return found.name if found is not None else "domctx"
+    plugins = session.plugins_in_use()
+    met = met_by(error, plugins)
+    if met is not None:
+        return _failed(session, str(session.named(met)), met.exit_code)
+    found = culprit(error, plugins)
+    whose = found.name if found is not None else "domctx"
+    return _failed(session, f"this is a bug in {whose}: {type(error).__name__}: {error}", EXIT_BUG)
 
 
 def _failed(session: Session, message: str, code: int) -> int:

@@ -28,6 +28,20 @@ def complain(text: str) -> None:
         silence(sys.stderr)
 
 
+def is_unread(stream: IO[str] | None) -> bool:
+    """Whether a standard stream is a pipe or a socket that nobody reads any more."""
+    if stream is None:
+        return False
+    import select  # few commands lose their reader
+
+    poll = select.poll()
+    try:
+        poll.register(stream, 0)
+    except io.UnsupportedOperation:  # a stream in memory has no descriptor
+        return False
+    return any(told & (select.POLLERR | select.POLLHUP) for _, told in poll.poll(0))
+
+
 def silence(stream: IO[str]) -> None:
     """Let a standard stream go nowhere from here on, or the interpreter tries again to write what is left in it."""
     with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory has no descriptor

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import click
 import pytest
@@ -261,20 +262,46 @@ def test_the_second_signal_does_not_disturb() -> None:
     assert {number: signal.getsignal(number) for number in ENDING} == before
 
 
-def test_nobody_reads(odd: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unread() -> Iterator[IO[str]]:
+    """A stream whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as gone:
+        yield gone
+
+
+def test_nobody_reads(odd: Commands, unread: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the reader of text has gone, output is silenced and nothing told; the exit code is SIGPIPE's."""
-    silenced: list[bool] = []
-    monkeypatch.setattr(cli_run, "silence", lambda stream: silenced.append(stream is sys.stdout))
+    monkeypatch.setattr(sys, "stdout", unread)
     assert odd.refused(141, "odd", "pipe") == ""
+    unread.write("goes nowhere")
+    unread.flush()
 
-    class Gone(io.StringIO):
-        def flush(self) -> None:
-            raise BrokenPipeError
 
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", Gone())
-        assert run(["odd", "0"]) == 141
-    assert silenced == [True, True]
+def test_nobody_reads_what_is_flushed_last(odd: Commands, unread: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text that a plugin printed itself is written when the command ends."""
+    monkeypatch.setattr(sys, "stdout", unread)
+    unread.write("to nobody")
+    assert odd.refused(141, "odd", "0") == ""
+
+
+def test_a_pipe_that_is_not_standard_output(odd: Commands) -> None:
+    """Where the other end of a plugin's own pipe has gone, that is told."""
+    assert odd.refused(6, "odd", "pipe") == "domctx: plugin acme-odd:main: Broken pipe\n"
+
+
+def test_what_any_call_may_meet(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no bug, whoever let it through; a name that no file has is one."""
+    image = cli.image()
+
+    def fail(number: int) -> None:
+        raise OSError(number, os.strerror(number), "a.dctx")
+
+    monkeypatch.setattr("domctx.cli.info.describe_image", lambda image: fail(errno.EMFILE))
+    assert cli.refused(6, "info", image) == "domctx: a.dctx: Too many open files\n  see ulimit -n\n"
+    monkeypatch.setattr("domctx.cli.info.describe_image", lambda image: fail(errno.ENOENT))
+    assert "this is a bug in domctx: FileNotFoundError" in cli.refused(70, "info", image)
 
 
 def test_a_reader_that_goes() -> None:

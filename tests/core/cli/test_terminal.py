@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domctx.cli.session import Session
-from domctx.cli.terminal import complain, printable, silence
+from domctx.cli.terminal import complain, is_unread, printable, silence
 
 
 class Unread(io.StringIO):
@@ -52,3 +52,12 @@ def test_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         silence(sys.stdout)
         out.write("after")
     assert (tmp_path / "out").read_text() == "before"
+
+
+def test_is_unread(tmp_path: Path) -> None:
+    """A pipe whose reading end is closed, and nothing else: no file, no stream in memory, none at all."""
+    reading, writing = os.pipe()
+    with open(writing, "w") as pipe, (tmp_path / "out").open("w") as file:
+        assert [is_unread(stream) for stream in (pipe, file, io.StringIO(), None)] == [False] * 4
+        os.close(reading)
+        assert is_unread(pipe)
