@@ -126,6 +126,13 @@ class Frames:
         except OSError as error:
             raise refused(error, self._path) from error
 
+    def sync(self) -> None:
+        """Flush the file to the disk. Raises DomainError."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise refused(error, self._path) from error
+
     def close(self) -> None:
         """Close the file; the mapping goes with the last array over it."""
         os.close(self._descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from domctx.api import Machine as Description, StateKey
-from domctx.states import CLOCK, SHARED_INFO, SharedInfoContext
+from domctx.errors import DomctxError
+from domctx.states import CLOCK, SHARED_INFO, SharedInfoContext, TscContext
 from domctx_clock import StoredClock
 from domctx_shared_info import StoredSharedInfo
 from domctx_sim.domain import SCHEME
@@ -33,6 +35,7 @@ class SimUpdate:
         self._machine = Machine.with_domain(Path(location), writable=True)
         domain, self._abi = self._machine.domain, self._machine.platform.abi
         page = self._machine.frames.words[domain.shared_info_frame].tobytes()
+        self._before = (page, domain.tsc)
         self._shared_info, self._clock = StoredSharedInfo(SharedInfoContext(self._abi, page)), StoredClock(domain.tsc)
         self._states: Mapping[StateKey[Any], Any] = {SHARED_INFO: self._shared_info, CLOCK: self._clock}
 
@@ -45,13 +48,24 @@ class SimUpdate:
         return found
 
     def commit(self) -> None:
-        """Write what came. Raises DomainError where it is no page of the machine's ABI, or the disk refuses."""
-        domain = self._machine.domain
-        page = np.frombuffer(check_shared_info(self._shared_info.context, self._abi), np.uint8)
-        self._machine.write(np.array([domain.shared_info_frame]), page, domain.id)
-        domain.tsc = self._clock.tsc
-        self._machine.save_domain()
+        """Write what came, both or neither. Raises DomainError where it is no page of the machine's ABI, or the disk
+        refuses.
+        """
+        page = check_shared_info(self._shared_info.context, self._abi)
+        try:
+            self._write(page, self._clock.tsc)
+        except BaseException:
+            with contextlib.suppress(DomctxError):  # that the disk refuses is told already
+                self._write(*self._before)
+            raise
         self._machine.close()
+
+    def _write(self, page: bytes, tsc: TscContext | None) -> None:
+        domain = self._machine.domain
+        self._machine.write(np.array([domain.shared_info_frame]), np.frombuffer(page, np.uint8), domain.id)
+        self._machine.frames.sync()
+        domain.tsc = tsc
+        self._machine.save_domain()
 
     def abort(self) -> None:
         """Leave the machine as it was."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,28 @@ def test_abort_changes_nothing(folder: Path) -> None:
     target = SimUpdate(str(folder))
     require(target, SHARED_INFO).store(PAGE)
     require(target, CLOCK).store(TSC)
+    target.abort()
+    assert told_of(folder) == before
+
+
+@pytest.mark.parametrize(("failing", "call"), [("pwrite", 1), ("fsync", 1), ("fsync", 2), ("rename", 1), ("fsync", 3)])
+def test_a_disk_that_refuses(folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str, call: int) -> None:
+    """Whichever call it refuses, page and clock are those from before: never one of each."""
+    before, real = told_of(folder), getattr(os, failing)
+    calls: list[object] = []
+
+    def refuse(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == call:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(*arguments)
+
+    monkeypatch.setattr(os, failing, refuse)
+    target = SimUpdate(str(folder))
+    require(target, SHARED_INFO).store(PAGE)
+    require(target, CLOCK).store(TSC)
+    with pytest.raises(DomainError, match="Input/output error"):
+        target.commit()
     target.abort()
     assert told_of(folder) == before
 
