@@ -25,6 +25,11 @@ class FileDomain(Requires):
     one_pass = False
     location: str
 
+    @property
+    def populated(self) -> int | None:
+        """Octets of its memory that have frames, where that is less than its blocks' sizes and the file tells it."""
+        return None
+
     @functools.cached_property
     def states(self) -> Mapping[StateKey[Any], Any]:
         """The providers of the states that the file holds, found when they are first asked for."""

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar, cast
 
+import numpy as np
+
 from domctx.api import FormatContext, Machine, StateKey
 from domctx.file_domain import FileDomain
 from domctx.files import in_file
@@ -16,7 +18,7 @@ from domctx_xen.configuration import Configuration, parse
 from domctx_xen.content import Content
 from domctx_xen.files import open_file
 from domctx_xen.heads import read_heads
-from domctx_xen.layout import SCHEME
+from domctx_xen.layout import BROKEN, PAGE_SIZE, SCHEME, XTAB
 from domctx_xen.memory import XenMemory, check_silence, ram_block
 from domctx_xen.parts import head_parts, tail_parts
 from domctx_xen.runs import Columns
@@ -56,6 +58,13 @@ class XenDomain(FileDomain):
         with in_file(self.location):
             check_silence(found, self.runs)
         return found
+
+    @property
+    def populated(self) -> int | None:
+        """Octets of pages that have frames; the addresses of an HVM or PVH guest reach much further than its memory."""
+        with_frames = ~np.isin(self.runs.types, (BROKEN, XTAB))
+        found = int(self.runs.counts[with_frames].sum()) * PAGE_SIZE
+        return found if found < self.pages * PAGE_SIZE else None
 
     @functools.cached_property
     def content(self) -> Content:

@@ -112,6 +112,7 @@ def _describe_foreign(session: Session, file: str, given: tuple[str, ...], allow
         "file": file,
         "format": format_.scheme,
         "machine": describe_machine(domain.machine),
+        "populated": getattr(domain, "populated", None),
         "states": [key.name for key in domain.owned_states()],
         "notes": operation.notes,
     }

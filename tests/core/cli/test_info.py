@@ -67,6 +67,7 @@ def test_another_format(cli: Cli) -> None:
     assert told["machine"]["vcpus"] == [0]
     assert told["states"] == ["dial", "notes", "lamps", "bulk", "toy_clock"]
     assert told["notes"] == []
+    assert told["populated"] is None
     assert cli.log() == ["close"]
 
 

@@ -91,6 +91,7 @@ def test_page_types_and_ends_are_as_an_independent_walk_found(name: str, streams
         assert domain.walk.pages.told - sum(counts.values()) == domain.walk.pages.runs.repeated
         assert domain.walk.file.size - domain.walk.end == truth["trailing"]
     assert domain.pages == truth["max_pfn"] + 1
+    assert domain.populated == (None if "-pv-" in name else truth["pages"] * 4096)
     assert domain.walk.checkpoints == truth["checkpoints"]
 
 

@@ -35,6 +35,15 @@ def test_a_domain_without_pages_has_no_memory(tmp_path: Path) -> None:
     assert domain.state(DEVICES) is None
 
 
+def test_what_has_frames_is_told_where_addresses_reach_further(tmp_path: Path) -> None:
+    """Pages that are not there, or broken, have none; pages that are only populated have."""
+    assert domain_of(tmp_path, *xs.hvm()).populated == 4 * 4096
+    whole, broken = [(xs.entry(0), xs.page(1))], [(xs.entry(1, 0xD), None), (xs.entry(7), xs.page(2))]
+    for pages, octets in ((whole, None), (whole + broken, 2 * 4096)):
+        parts = [xs.page_data(*pages) if part == xs.hvm_pages() else part for part in xs.hvm()]
+        assert domain_of(tmp_path, *parts).populated == octets
+
+
 def test_a_guest_without_a_p2m_has_no_page_tables(tmp_path: Path) -> None:
     """Nothing tells how many pages it has."""
     domain = domain_of(tmp_path, xs.headers(1), xs.pv_info(), xs.STATIC_END, xs.END)
