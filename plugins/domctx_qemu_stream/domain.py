@@ -96,7 +96,11 @@ class QemuDomain(FileDomain):
             return ()
         wire, cmos = self.elements.ram.blocks, self._cmos()
         main = chosen(self._given.nodes, wire)
-        if not main:
+        if not self.board.name:
+            name = self.elements.configuration.machine
+            self._note(f"{self.location}: {name!r} is no x86 machine that is known: nothing tells where its RAM stands")
+            main = []
+        elif not main:
             size = size_in_cmos(cmos)
             main = main_blocks(wire, size)
             if not is_sure(wire, main, size):

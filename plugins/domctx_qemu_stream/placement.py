@@ -31,14 +31,20 @@ APART: Final = re.compile(r"(.*\.(rom|bios|vram|ram)|/rom@.*|.*\.flash[0-9]+|[0-
 """Blocks that are no main RAM: ROMs, flash, video RAM, tables, and whatever belongs to a PCI device."""
 OBJECT: Final = "/objects/"
 NUMBER: Final = re.compile(r"([0-9]+)")
+BIOS: Final = ("pc.bios", "pc.ram")
+"""Blocks that only x86 machines have."""
 OLD_BIOS: Final = 0x2_0000
 """Octets of the BIOS of pc-i440fx-1.7 and older."""
+X86: Final = re.compile(r"pc|q35|microvm|isapc|xen|rhel[0-9]")
+"""What the types of x86 machines begin with."""
+X86_SECTIONS: Final = frozenset(("apic", "ioapic", "kvmclock"))
+"""Sections that no machine of another architecture has."""
 PC_VERSION: Final = re.compile(r"pc(?:-i440fx)?-([0-9]+)\.([0-9]+)")
 
 
 @frozen
 class Board:
-    """A kind of machine: its name, and whether a large memory is split where a gigabyte ends."""
+    """A kind of machine: its name, empty where it is not known, and whether a large memory is split at a gigabyte."""
 
     name: str
     aligned: bool = True
@@ -64,6 +70,9 @@ def board_of(machine: str | None, sections: Collection[str], blocks: Sequence[Wi
         return Board("microvm")
     if name == "isapc" or (not name and sections and "PCIBUS" not in sections):
         return Board("isapc", aligned=False)
+    known = X86.match(name) or not X86_SECTIONS.isdisjoint(sections) or any(block.name in BIOS for block in blocks)
+    if name and not known:
+        return Board("")
     version = PC_VERSION.match(name)
     if version is not None:
         return Board("pc", aligned=int(version[1]) >= 2)

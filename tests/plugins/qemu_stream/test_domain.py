@@ -378,3 +378,15 @@ def test_what_is_plugged_in_is_not_taken_for_main_memory(tmp_path: Path) -> None
     assert addresses(56 << 20)[0] == {"d0": 0, "m0": 32 << 20}
     assert "'d0', 'm0'" in addresses(56 << 20)[1][0]
     assert addresses(56 << 20, "m0", "d0") == ({"m0": 0, "d0": 24 << 20}, [])
+
+
+def test_the_ram_of_a_machine_that_is_not_known_has_no_addresses(tmp_path: Path) -> None:
+    """A virt machine's begins at 1 GiB: rather than to be taken for that of a PC it stands nowhere, which is told."""
+    ram = qs.ram({"node0": PAGE}, qs.data(0, qs.pages(1), "node0"))
+    notes: list[str] = []
+    path = qs.written(tmp_path, qs.stream(qs.configuration("virt-7.2"), ram, qs.ending([])))
+    domain = QemuDomain(open_file(str(path)), notes.append)
+    assert [block.placements for block in domain.machine.blocks] == [()]
+    assert memory_of(domain) == [qs.pages(1)]
+    assert any("'virt-7.2' is no x86 machine that is known" in note for note in notes)
+    domain.close()

@@ -62,6 +62,10 @@ def blocks(**sizes: int) -> list[WireBlock]:
         (None, {"timer"}, [], Board("isapc", aligned=False)),
         (None, {"PCIBUS"}, blocks(**{"pc.bios": 0x20000}), Board("pc", aligned=False)),
         (None, {"PCIBUS"}, blocks(**{"pc.bios": 0x40000}), Board("pc")),
+        ("virt-7.2", {"timer", "cpu"}, blocks(node0=1), Board("")),
+        ("acme-1.0", {"timer", "ioapic"}, blocks(node0=1), Board("pc")),
+        ("acme-1.0", {"timer"}, blocks(**{"pc.bios": 0x40000}), Board("pc")),
+        ("rhel6.6.0", {"timer"}, [], Board("pc")),
     ],
 )
 def test_which_board_it_is(machine: str | None, sections: set[str], listed: list[WireBlock], board: Board) -> None:
