@@ -59,17 +59,13 @@ def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
         raise UsageError("names a folder", file=goal, hint="add the name of a file")
     refuse_existing(goal, force=force)
     _refuse_special(goal)
-    folder, name = os.path.split(goal)
-    partial = os.path.join(folder, f"{_prefix(name)}{os.urandom(TOKEN).hex()}.partial")
-    try:
+    partial = _beside(goal, "partial")
+    try:  # a signal may unwind as soon as the file is there
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise refused(error, goal) from error
-    try:
         with FileIO(descriptor, "r+") as file:
             yield file
             os.fsync(file.fileno())
-        with _synced(folder or os.curdir):
+        with _synced(os.path.dirname(goal) or os.curdir):
             _publish_file(partial, goal, force=force)
     except OSError as error:
         raise refused(error, goal) from error
@@ -78,8 +74,10 @@ def publish(path: str | Path, *, force: bool = False) -> Iterator[FileIO]:
             os.unlink(partial)
 
 
-def _prefix(name: str) -> str:
-    return f".{name[:SHOWN]}."
+def _beside(goal: str | Path, what: str) -> str:
+    """A path in the goal's folder that nobody else has."""
+    folder, name = os.path.split(goal)
+    return os.path.join(folder, f".{name[:SHOWN]}.{os.urandom(TOKEN).hex()}.{what}")
 
 
 def _publish_file(partial: str, goal: str, *, force: bool) -> None:
@@ -108,24 +106,15 @@ def publish_directory(path: str | Path, *, force: bool = False) -> Iterator[Path
 
     goal = Path(path)
     refuse_existing(goal, force=force)
+    partial = Path(_beside(goal, "partial"))
     try:
-        partial = _folder_beside(goal, ".partial")
-    except OSError as error:
-        raise refused(error, goal) from error
-    try:
+        partial.mkdir(0o700)
         yield partial
         _publish_directory(partial, goal, force=force)
     except OSError as error:
         raise refused(error, goal) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _folder_beside(goal: Path, suffix: str) -> Path:
-    import tempfile
-    from pathlib import Path
-
-    return Path(tempfile.mkdtemp(prefix=_prefix(goal.name), suffix=suffix, dir=goal.parent))
 
 
 def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
@@ -144,18 +133,18 @@ def _publish_directory(partial: Path, goal: Path, *, force: bool) -> None:
 
 def _replace_directory(partial: Path, goal: Path) -> None:
     import shutil
+    from pathlib import Path
 
-    aside = _folder_beside(goal, ".replaced")
+    aside = Path(_beside(goal, "replaced"))
     old = aside / "old"
     try:
+        aside.mkdir(0o700)
         goal.rename(old)
         partial.rename(goal)
-    except BaseException:
-        if os.path.lexists(old):
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(goal):
             old.rename(goal)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sync_file(path: Path) -> None:

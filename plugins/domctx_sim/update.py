@@ -63,9 +63,9 @@ class SimUpdate:
     def _write(self, page: bytes, tsc: TscContext | None) -> None:
         domain = self._machine.domain
         self._machine.write(np.array([domain.shared_info_frame]), np.frombuffer(page, np.uint8), domain.id)
-        self._machine.frames.sync()
         domain.tsc = tsc
         self._machine.save_domain()
+        self._machine.frames.sync()
 
     def abort(self) -> None:
         """Leave the machine as it was."""

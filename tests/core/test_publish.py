@@ -299,6 +299,60 @@ def test_a_folder_that_cannot_be_replaced_is_put_back(
     assert names(tmp_path) == ["m"]
 
 
+ENDED = """
+import os, pathlib, signal, sys
+from domctx.publish import publish, publish_directory
+
+call, number, road = sys.argv[2], int(sys.argv[3]), {"f": publish, "d": publish_directory}[sys.argv[4]]
+
+def end(*details):
+    raise SystemExit(143)
+
+signal.signal(signal.SIGTERM, end)
+real, calls = getattr(os, call), 0
+
+def ended(*arguments, **more):
+    global calls
+    calls += 1
+    found = real(*arguments, **more)
+    if calls == number:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return found
+
+setattr(os, call, ended)
+with road(sys.argv[1], force=len(sys.argv) > 5) as made:
+    if road is publish_directory:
+        pathlib.Path(made, "new").touch()
+    else:
+        made.write(b"new")
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "road", "force", "there"),
+    [
+        ("open", 1, "f", False, []),
+        ("link", 1, "f", False, ["a"]),
+        ("rename", 1, "f", True, ["a"]),
+        ("mkdir", 1, "d", False, []),
+        ("mkdir", 2, "d", True, ["a", "a/old"]),
+        ("rename", 1, "d", True, ["a", "a/old"]),
+        ("rename", 2, "d", True, ["a", "a/new"]),
+    ],
+)
+def test_a_signal_leaves_nothing_beside(
+    tmp_path: Path, call: str, number: int, road: str, force: bool, there: list[str]
+) -> None:
+    """One that unwinds as soon as a file is made, or named, or a folder is moved: the goal is the old or the new."""
+    if force and road == "d":
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "old").touch()
+    line = [sys.executable, "-c", ENDED, str(tmp_path / "a"), call, str(number), road, *(["force"] if force else [])]
+    ended = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert ended.returncode == 143, ended.stderr
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == there
+
+
 def test_only_files_are_flushed_as_files(tmp_path: Path) -> None:
     """What is no file is left alone."""
     os.mkfifo(tmp_path / "pipe")
