@@ -98,8 +98,8 @@ def placed(kind: str, blocks: Sequence[WireBlock], tree: str) -> tuple[RamBlock,
     """The blocks with their places: which are main RAM, in which order, and where it is split, the regions tell."""
     board = board_of(kind, (), blocks)
     lines = memory_lines(tree)
-    if not lines:
-        return place(blocks, board, main_blocks(blocks))
+    if not lines or not board.name:
+        return place(blocks, board, main_blocks(blocks) if board.name else ())
     shown = list(regions(lines))
     begins = {region.name: region.address for region in reversed(shown)}
     main = [index for index, block in enumerate(blocks) if block.name in begins and may_be_main(block.name)]

@@ -54,7 +54,7 @@ def test_what_the_file_holds_is_owned() -> None:
     assert (domain.state(DIAL), domain.state(LAMP)) == ("seven", None)
     assert letter.looked == 1
     assert domain.one_pass is False
-    assert domain.populated is None
+    assert letter.populated is None
 
 
 def test_errors_name_the_file() -> None:

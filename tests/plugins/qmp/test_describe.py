@@ -136,6 +136,12 @@ def test_blocks_of_later_versions() -> None:
     assert list(blocks_of(BLOCKS)) == [WireBlock("pc.ram", 1 << 32), WireBlock("a name  b", 2 << 20)]
 
 
+def test_a_machine_that_is_not_known() -> None:
+    """Has its RAM nowhere, rather than where a PC has it."""
+    (block,) = placed("virt-7.2", [WireBlock("node0", 1 << 30)], "nothing")
+    assert block.placements == ()
+
+
 def test_a_tree_that_tells_nothing() -> None:
     """Leaves the rules of the machine type."""
     blocks = [WireBlock("pc.ram", 1 << 32)]
