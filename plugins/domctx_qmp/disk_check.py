@@ -25,11 +25,15 @@ class CheckedDisks(StoredDisks):
         note: Callable[[str], None],
         *,
         force: bool,
+        repeated: bool = False,
         why: Callable[[DomctxError], DomctxError] = lambda error: error,
     ) -> None:
-        """``why`` makes of an error, where QEMU does not answer, the one that tells the reason."""
+        """``repeated`` tells that nobody chose the disks: the command line that names them was repeated.
+
+        ``why`` makes of an error, where QEMU does not answer, the one that tells the reason.
+        """
         super().__init__()
-        self._live, self._note, self._force, self._why = live, note, force, why
+        self._live, self._note, self._force, self._repeated, self._why = live, note, force, repeated, why
 
     def store(self, context: DisksContext) -> None:
         """Raises DomainError, naming it, for a disk that is not as it was at the save, unless that is forced."""
@@ -55,6 +59,8 @@ class CheckedDisks(StoredDisks):
             raise _refused(name, disk, *changed)
         if based and not self._force:
             raise _too_low(name, disk, used)
+        if self._repeated and not self._force and not _same(own, used) and _is_as_noted(disk.files[0]):
+            raise _left_behind(name, disk, used)
         if changed is not None:
             self._note(f"disk {disk.name}: {changed[0].path} changed since the save, and is used all the same")
         elif based:
@@ -125,6 +131,21 @@ def _too_low(name: str, disk: Disk, used: str) -> DomainError:
         got=used,
         hint="start QEMU over the saved one, and -incoming defer; --force-disks loads all the same, and may ruin its"
         " file systems, and what is based on them",
+    )
+
+
+def _is_as_noted(file: DiskFile) -> bool:
+    return file.mtime is not None and told(file.path) == file
+
+
+def _left_behind(name: str, disk: Disk, used: str) -> DomainError:
+    return DomainError(
+        f"disk {disk.name} is another file than the machine had: its own is there",
+        file=name,
+        expected=disk.files[0].path,
+        got=used,
+        hint="the machine was given it after its start: start QEMU over it, and -incoming defer; --force-disks loads"
+        " all the same, over the other one",
     )
 
 

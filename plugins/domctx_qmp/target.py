@@ -96,7 +96,13 @@ class QemuTarget:
             MEMORY: ArrivingMemory(self),
             DEVICES: ArrivingDevices(self),
             FOREIGN_TAIL: ArrivingTail(self),
-            DISKS: CheckedDisks(self._live, self._note, force=self._wishes.force_disks, why=self.why),
+            DISKS: CheckedDisks(
+                self._live,
+                self._note,
+                force=self._wishes.force_disks,
+                repeated=self._wishes.run,
+                why=self.why,
+            ),
         }
 
     @functools.cached_property

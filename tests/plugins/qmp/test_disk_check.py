@@ -293,6 +293,37 @@ def test_a_machine_with_disks_is_started_again(disk: Path, capsys: pytest.Captur
     assert told(str(disk)) == changed
 
 
+def floppy(disk: Path) -> tuple[str, ...]:
+    """A small machine with that floppy disk."""
+    return (*SMALL, "-drive", f"file={disk},if=floppy,format=raw")
+
+
+def test_a_machine_that_had_another_disk_than_it_was_started_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its command line is not repeated over the first one while its own is there; unless that is forced."""
+    first, second = (make_disk(tmp_path / name, "raw", 1440 << 10) for name in ("1.img", "2.img"))
+    image = tmp_path / "a.dctx"
+    with RealQemu(*floppy(first)) as qemu:
+        qemu.start().qmp("blockdev-change-medium", device="floppy0", filename=str(second), format="raw")
+        save(qemu, image, "--then", "quit")
+        qemu.ended()
+    line = ["load", str(image), "--run", "--trust-command-line"]
+    capsys.readouterr()
+    assert run(line) == 6
+    expected = f"disk floppy0 is another file than the machine had: its own is there; expected {second}, got {first}\n"
+    assert expected in capsys.readouterr().err
+    assert run([*line, "--force-disks"]) == 0
+    said = capsys.readouterr().err
+    AdoptedQemu(said).kill()
+    assert f"disk floppy0 is {first}, and was {second}" in said
+    with waiting(*floppy(first)) as qemu:
+        assert load(image, qemu) == 0
+    second.unlink()
+    assert run(line) == 0
+    AdoptedQemu(capsys.readouterr().err).kill()
+
+
 class TestChecked:
     """What is stored is compared with a real QEMU's disks at once."""
 
