@@ -1,4 +1,4 @@
-"""Where octets go: small objects that compose. Nothing ever seeks to write."""
+"""Where octets go: small objects that compose. Nothing ever goes back to write."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 BUFFER: Final = 64 << 10
 """Octets that a file or pipe gathers before it writes; to copy what is larger costs more than to write it as it is."""
+
+
+HOLE: Final = 64 << 10
+"""Octets of zeros that are worth a hole."""
+ZEROS: Final = bytes(HOLE)
 
 
 class Hasher(Protocol):
@@ -57,11 +62,27 @@ class FileSink:
         if self._refused is not None:  # some octets are lost: what follows them must not be taken for the whole
             raise self._refused
         try:
-            while octets.nbytes:
-                octets = octets[os.write(self._descriptor, octets) :]
+            self._take(octets)
         except OSError as error:
             self._refused = refused(error, self.name)
             raise self._refused from error
+
+    def _take(self, octets: memoryview) -> None:
+        while octets.nbytes:
+            octets = octets[os.write(self._descriptor, octets) :]
+
+
+class HoleSink(FileSink):
+    """A new file behind a descriptor, in which long runs of zeros are left out: they read as zeros all the same."""
+
+    def _take(self, octets: memoryview) -> None:
+        begun = 0
+        for place in range(0, octets.nbytes - HOLE + 1, HOLE):
+            if octets[place] == octets[place + HOLE - 1] == 0 and bytes(octets[place : place + HOLE]) == ZEROS:
+                super()._take(octets[begun:place])
+                begun = place + HOLE
+                os.ftruncate(self._descriptor, os.lseek(self._descriptor, HOLE, os.SEEK_CUR))
+        super()._take(octets[begun:])
 
 
 class BytesSink:

@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 
 from domctx import sinks
 from domctx.errors import DomainError
-from domctx.sinks import BytesSink, CountingSink, DigestSink, FileSink, ProgressSink
+from domctx.sinks import BytesSink, CountingSink, DigestSink, FileSink, HoleSink, ProgressSink
 
 
 @pytest.fixture
@@ -45,6 +45,40 @@ def test_every_cut_gives_the_same_octets(sizes: list[int]) -> None:
         sink.close()
     assert contents(descriptor) == octets
     os.close(descriptor)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 1]), st.integers(0, 3), st.integers(0, 40)), max_size=6))
+def test_zeros_become_holes(pieces: list[tuple[int, int, int]]) -> None:
+    """Whatever is cut how, the file is what was written, as long as that."""
+    descriptor, written = os.memfd_create("out"), b""
+    sink = HoleSink(descriptor, "out")
+    for octet, holes, more in pieces:
+        data = bytes([octet]) * (holes * sinks.HOLE + more)
+        sink.write(data)
+        written += data
+    sink.close()
+    assert contents(descriptor) == written
+    os.close(descriptor)
+
+
+def test_holes_take_no_room(descriptor: int) -> None:
+    """Between octets, and at the end."""
+    sink = HoleSink(descriptor, "out")
+    for data in (b"a" * sinks.HOLE, bytes(64 * sinks.HOLE), b"b" * 5, bytes(64 * sinks.HOLE)):
+        sink.write(data)
+    sink.close()
+    found = os.fstat(descriptor)
+    assert found.st_size == 129 * sinks.HOLE + 5
+    assert found.st_blocks * 512 <= 4 * sinks.HOLE
+
+
+def test_a_hole_that_the_disk_refuses_is_told() -> None:
+    """As a write is: a pipe has no holes."""
+    reading, writing = os.pipe()
+    with pytest.raises(DomainError, match="out: Illegal seek"):
+        HoleSink(writing, "out").write(bytes(2 * sinks.HOLE))
+    os.close(reading)
+    os.close(writing)
 
 
 def test_short_writes_are_gone_on_with(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from domctx.plan import check_drop, leave_carried
 from domctx.publish import publish, refuse_existing
 from domctx.references import IMAGE, Reference
 from domctx.save import tell_saved
-from domctx.sinks import FileSink
+from domctx.sinks import FileSink, HoleSink
 
 Write = Callable[[Domain, Sink, FormatContext], None]
 
@@ -83,7 +83,7 @@ def _write(
             _pull(session, domain, format_, write, FileSink(session.stdout(), "standard output"), operation)
             return
         with publish(out.location, force=operation.force) as file:
-            _pull(session, domain, format_, write, FileSink(file.fileno(), out.location), operation)
+            _pull(session, domain, format_, write, HoleSink(file.fileno(), out.location), operation)
 
 
 def _pull(
