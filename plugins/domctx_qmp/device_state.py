@@ -6,44 +6,55 @@ have, octet for octet, but that ``globalstate`` says ``running`` (tried on 7.2).
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Final
 
+from domctx.errors import DomctxError
 from domctx_qmp.migration import refuse_blocked
 from domctx_qmp.monitor import Monitor
 
 COMMAND: Final = "xen-save-devices-state"
 HEADER_SIZE: Final = 8
 """Octets of magic and version."""
+NUMBERS: Final = 1 << 30
+"""Of fdsets: enough that none that QEMU has is met by chance."""
 GLOBAL_STATE: Final = b"globalstate"
 NAME_SIZE: Final = 100
 """Octets of the run state's name in ``globalstate``, zeros behind it; a u32, its length, stands before it."""
 
 
-def device_state(monitor: Monitor, opened: Callable[[int], None]) -> bytes:
+def device_state(monitor: Monitor, told: Callable[[int], None]) -> bytes:
     """The sections of all devices, and EOF: what follows the header. The guest must stand.
 
-    ``opened`` is told the number of the fdset that QEMU holds meanwhile. Raises DomainError where QEMU refuses it,
-    or a migration.
+    ``told`` is told the number of the fdset that QEMU holds meanwhile, before it does. Raises DomainError where QEMU
+    refuses it, or a migration.
     """
     refuse_blocked(monitor)
     descriptor = os.memfd_create("domctx-devices", os.MFD_CLOEXEC)
     try:
-        writing = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+        number = int.from_bytes(os.urandom(4), "little") % NUMBERS
+        told(number)
         try:
-            number = int(monitor.execute("add-fd", {"opaque": "domctx"}, descriptor=writing)["fdset-id"])
-        finally:
-            os.close(writing)
-        opened(number)
-        try:
+            _lend(monitor, descriptor, number)
             monitor.execute(COMMAND, {"filename": f"/dev/fdset/{number}", "live": False})
         finally:
-            monitor.execute("remove-fd", {"fdset-id": number})
+            with contextlib.suppress(DomctxError):  # QEMU did not take it, or is not there any more
+                monitor.execute("remove-fd", {"fdset-id": number})
         with open(f"/proc/self/fd/{descriptor}", "rb") as file:
             return file.read()[HEADER_SIZE:]
     finally:
         os.close(descriptor)
+
+
+def _lend(monitor: Monitor, descriptor: int, number: int) -> None:
+    """Let QEMU write to the file as a new fdset."""
+    writing = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        monitor.execute("add-fd", {"fdset-id": number, "opaque": "domctx"}, descriptor=writing)
+    finally:
+        os.close(writing)
 
 
 def with_run_state(sections: bytes, state: str) -> bytes:

@@ -32,6 +32,27 @@ def test_a_state_without_a_run_state() -> None:
     assert with_run_state(b"abc", "paused") == b"abc"
 
 
+def test_an_end_before_qemu_has_the_file() -> None:
+    """Whoever is to undo it knows of the fdset before QEMU has it; nothing is left where all ends there, or behind."""
+
+    class EndedError(Exception):
+        """As a signal raises it."""
+
+    def ended(number: int) -> None:
+        assert qemu.qmp("query-fdsets") == []
+        raise EndedError
+
+    with RealQemu(*BARE, "-machine", "pc", "-m", "16") as qemu:
+        qemu.start()
+        with Monitor(str(qemu.socket)) as monitor:
+            with pytest.raises(EndedError):
+                device_state(monitor, ended)
+            numbers: list[int] = []
+            device_state(monitor, numbers.append)
+            assert qemu.qmp("query-fdsets") == []
+        assert len(set(numbers)) == 1
+
+
 def test_what_qemu_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Is told, and the descriptor given back."""
     monkeypatch.setattr("domctx_qmp.device_state.COMMAND", "no-such-command")
