@@ -242,6 +242,8 @@ def _notes(elements: Elements, size: int) -> Iterator[str]:
     lacking = missing(held)
     if lacking and elements.problem is None:
         yield f"the stream holds no {' and no '.join(lacking)}: it is not a whole machine"
+    if elements.background:
+        yield "a background snapshot, whose RAM has no end: it is written as a plain stream, with one"
     if elements.searched:
         names = ", ".join(map(repr, sorted(elements.searched)[:8]))
         yield f"nothing tells how long these sections are, their ends were searched: {names}"

@@ -78,6 +78,8 @@ class Elements:
         self.footers: bool | None = None
         self.ram: RamSection | None = None
         self.ram_ended = False
+        self.background = False
+        """Whether the RAM section has no end, as in a background snapshot."""
         self.end: int | None = None
         """The offset behind the stream; None where its end was not reached."""
         self.problem: DomctxError | None = None
@@ -136,7 +138,14 @@ class Elements:
             self.description = vmdesc.read(self._file, at)
         self.end = at + 1 if self.description is None else self.description.end
         for section in self._open.values():
-            raise CutError(f"the stream ends before section {section.name!r} does", offset=at)
+            if not self._never_ends(section):
+                raise CutError(f"the stream ends before section {section.name!r} does", offset=at)
+            self.ram_ended = self.background = True
+
+    def _never_ends(self, section: Section) -> bool:
+        """Whether it is the RAM of a background snapshot, where QEMU writes no end: devices follow all its pages."""
+        told = self.ram is not None and all(runs.settle().told == runs.pages for runs in self.ram.runs)
+        return section.name == RAM and told and bool(self.devices)
 
     def _named(self, kind: int, at: int) -> None:
         cursor = self._cursor

@@ -20,6 +20,7 @@ from domctx_qemu_stream.files import open_file
 from helpers import qemu_streams as qs
 from helpers.qemu_corpus import memory_of, opened, problem_of
 from helpers.qemu_streams import PAGE
+from helpers.qemu_writing import octets_of
 
 
 @pytest.mark.parametrize("footer", [True, False])
@@ -390,3 +391,32 @@ def test_the_ram_of_a_machine_that_is_not_known_has_no_addresses(tmp_path: Path)
     assert memory_of(domain) == [qs.pages(1)]
     assert any("'virt-7.2' is no x86 machine that is known" in note for note in notes)
     domain.close()
+
+
+def background(*records: bytes, devices: bool = True) -> bytes:
+    """A background snapshot of four pages, as QEMU writes it: a RAM section that has no end."""
+    return qs.stream(
+        qs.configuration(),
+        qs.section(1, 2, qs.block_list({"pc.ram": 4 * PAGE}) + qs.EOF_WORD, "ram", 0, 4),
+        qs.section(2, 2, b"".join(records) + qs.EOF_WORD),
+        qs.section(4, 0, qs.TIMER, "timer") if devices else b"",
+        qs.ending(qs.DESCRIBED[:1] if devices else []),
+    )
+
+
+def test_a_background_snapshot(tmp_path: Path) -> None:
+    """Its RAM has no end, which is no cut where all its pages are told and devices follow; written it has one."""
+    pages = [qs.data(0, qs.pages(1), "pc.ram"), qs.fill(1), qs.data(2, qs.pages(2)), qs.data(3, qs.pages(3))]
+    path = qs.written(tmp_path, background(*pages))
+    domain = opened(path)
+    assert domain.elements.problem is None
+    assert memory_of(domain) == [qs.pages(1) + bytes(PAGE) + qs.pages(2, 3)]
+    assert any("background snapshot" in note for note in notes_of(domain))
+    plain = qs.written(tmp_path, octets_of(domain), "plain.mig")
+    domain.close()
+    again = opened(plain)
+    assert not again.elements.background
+    assert memory_of(again) == [qs.pages(1) + bytes(PAGE) + qs.pages(2, 3)]
+    again.close()
+    for cut in (background(*pages[:3]), background(*pages, devices=False)):
+        assert "the stream ends before section 'ram' does" in problem_of(qs.written(tmp_path, cut))
