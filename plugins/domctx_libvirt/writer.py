@@ -16,6 +16,7 @@ from domctx_libvirt.names import COOKIE, DATA, HEADER, SAVED, SCHEME, XML
 from domctx_libvirt.pack import PackSink
 from domctx_qemu_stream import writer
 from domctx_qemu_stream.files import open_file
+from domctx_qemu_stream.heads import read_kept
 
 ROOM: Final = 64 << 10
 """Octets of zeros that libvirt leaves for a longer XML."""
@@ -27,7 +28,9 @@ def write(source: Domain, sink: Sink, context: FormatContext) -> None:
 
     Raises DomainError where the domain never was QEMU's or has no XML, UsageError for a file that is no domain XML.
     """
-    kept = {part.name: part.octets for part in writer.head_of(source).parts if part.format == SCHEME}
+    head = writer.head_of(source).parts
+    read_kept(head)  # who never was QEMU's is not asked for XML
+    kept = {part.name: part.octets for part in head if part.format == SCHEME}
     header = _header(kept, running=source.machine.run_state == "running")
     method = _method(header, context)
     data, cookie = _data(kept, header, context.option("xml"))

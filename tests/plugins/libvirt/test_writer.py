@@ -10,7 +10,8 @@ import pytest
 from domctx.api import Domain
 from domctx.errors import DomainError, DomctxError, UsageError
 from domctx.sinks import BytesSink
-from domctx.states import FOREIGN_HEAD
+from domctx.states import FOREIGN_HEAD, ForeignPart
+from domctx_foreign import StoredForeign
 from domctx_libvirt.layout import METHODS
 from domctx_libvirt.pack import PACKERS
 from domctx_libvirt.writer import write
@@ -110,3 +111,11 @@ def test_heads_that_cannot_be_are_refused(why: str, tmp_path: Path) -> None:
     domain = opened(tmp_path, image(qs.modern()))
     with pytest.raises(DomctxError, match=why):
         written(Held.of(domain, {FOREIGN_HEAD: head_with(domain, **BAD[why])}))
+
+
+def test_who_never_was_qemus_is_not_asked_for_xml(tmp_path: Path) -> None:
+    """With it the machine could not be written either."""
+    domain = opened_stream(qs.written(tmp_path, qs.modern()))
+    with pytest.raises(DomainError, match="never was QEMU's"):
+        written(Held.of(domain, {FOREIGN_HEAD: StoredForeign([ForeignPart("elf", "notes", b"")])}))
+    domain.close()
