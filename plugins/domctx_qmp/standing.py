@@ -7,6 +7,7 @@ RAM) from QEMU's own memory. The rest of the stream is made: it is what a migrat
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -28,6 +29,8 @@ from domctx_qmp.monitor import Monitor
 from domctx_qmp.ram_file import RamFile
 
 HEADER: Final = MAGIC + VERSION.to_bytes(4, "big")
+MADE: Final = re.compile(r"/rom@.*|.*\.(rom|bios)", re.DOTALL)
+"""Blocks that QEMU fills when it starts: ROMs, and what it tells the BIOS."""
 USUAL: Final = 2
 """The id that QEMU 7.2 gives to the RAM section."""
 
@@ -35,7 +38,7 @@ USUAL: Final = 2
 class TakenStanding:
     """As ``TakenStream``; ``files`` hold blocks, those of ``files`` that it is given and those of private memory.
 
-    A block that is neither shared nor mapped is absent.
+    A ROM that is neither shared nor mapped is absent.
     """
 
     def __init__(
@@ -140,16 +143,19 @@ def _look(name: str, devices: bytes) -> tuple[bool, set[int]]:
 def private_ram(
     monitor: Monitor, blocks: Sequence[RamBlock], shared: Mapping[int, RamFile]
 ) -> dict[int, RamFile] | None:
-    """The blocks that are not ``shared`` but mapped for the guest, in QEMU's memory; None where one cannot be read."""
+    """The blocks that are not ``shared`` but mapped for the guest, in QEMU's memory; None where one cannot be read.
+
+    Of those that the guest has not mapped only ROMs can be left out: a video card keeps its memory meanwhile.
+    """
     found: dict[int, RamFile] = {}
     shown, main = mappings(monitor.pid), set(main_blocks(blocks))
     tree = list(regions(memory_lines(monitor.human("info mtree -f"))))
     try:
         for index, block in enumerate(blocks):
             where = _places(block, tree)
-            if index in shared or not where:
+            if index in shared or (not where and MADE.fullmatch(block.name)):
                 continue
-            unsure = index in main or _is_shared_name(block, blocks)
+            unsure = not where or index in main or _is_shared_name(block, blocks)
             file = None if unsure else _private(monitor, block, where[0], shown)
             if file is None:
                 raise LookupError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,13 +28,13 @@ SHARED = ("-object", "memory-backend-memfd,id=m0,size=16M,share=on", "-machine",
 
 @pytest.fixture
 def qemu() -> Iterator[RealQemu]:
-    """A machine that stands, with shared memory and a video card."""
-    with RealQemu(*BARE, "-m", "16", "-S", *SHARED, "-device", "VGA") as qemu:
+    """A machine that stands, with shared memory and a card that has a ROM."""
+    with RealQemu(*BARE, "-m", "16", "-S", *SHARED, "-device", "virtio-net-pci") as qemu:
         yield qemu.start()
 
 
 def test_private_blocks_that_are_mapped(qemu: RealQemu) -> None:
-    """Are read from QEMU's own memory; those that are not mapped are left out, and main memory is not read so."""
+    """Are read from QEMU's own memory; ROMs that are not mapped are left out, and main memory is not read so."""
     with Monitor(str(qemu.socket)) as monitor:
         blocks = machine_of(monitor).blocks
         opened = set(os.listdir("/proc/self/fd"))
@@ -47,7 +48,8 @@ def test_private_blocks_that_are_mapped(qemu: RealQemu) -> None:
         size = blocks[bios].size
         octets = b"".join(batch.pages.tobytes() for batch in in_batches([found[bios].source(bios)], blocks, 7))
         assert octets == qemu.memory((1 << 32) - size, size)
-        assert "0000:00:02.0/vga.rom" not in [names[index] for index in found]
+        assert "0000:00:02.0/virtio-net-pci.rom" in names
+        assert "0000:00:02.0/virtio-net-pci.rom" not in [names[index] for index in found]
         for file in found.values():
             file.close()
 
@@ -75,6 +77,38 @@ def test_blocks_of_one_name(tmp_path: Path) -> None:
             assert private_ram(monitor, machine_of(monitor).blocks, {}) is None
         assert run(["save", f"qmp:{qemu.socket}", str(tmp_path / "a.dctx")]) == 0
         assert qemu.status() == "postmigrate"
+
+
+def map_video(qemu: RealQemu, command: int) -> None:
+    """Write the command register of the video card: 0 takes its memory out of the guest's sight, 3 puts it back."""
+    qemu.hmp("o /w 0xcf8 0x80001004")
+    qemu.hmp(f"o /h 0xcfc {command}")
+
+
+def video(qemu: RealQemu) -> bytes:
+    """What the video memory begins with; nothing where it is not mapped."""
+    found = re.search(r"([0-9a-f]{16})-[0-9a-f]{16} \(prio 1, ram\): vga.vram", qemu.hmp("info mtree -f"))
+    return qemu.memory(int(found[1], 16), 1 << 18) if found is not None else b""
+
+
+def test_video_memory_that_is_not_mapped(tmp_path: Path) -> None:
+    """Is no ROM, and holds what it held: the guest is migrated, and loaded with it."""
+    args, image = (*BARE, "-m", "16", *SHARED, "-device", "VGA"), tmp_path / "a.dctx"
+    with RealQemu(*args) as qemu:
+        qemu.start()
+        while not any(video(qemu)):
+            pass
+        qemu.qmp("stop")
+        shown = video(qemu)
+        map_video(qemu, 0)
+        assert video(qemu) == b""
+        assert run(["save", f"qmp:{qemu.socket}", str(image)]) == 0
+        assert qemu.status() == "postmigrate"
+    with RealQemu(*args) as qemu:
+        qemu.start("defer")
+        assert run(["load", str(image), f"qmp:{qemu.socket}"]) == 0
+        map_video(qemu, 3)
+        assert video(qemu) == shown
 
 
 def test_memory_of_another_process(qemu: RealQemu) -> None:
