@@ -7,7 +7,7 @@ from typing import Any
 
 from domctx.api import Coverage, Domain, Format, Images, Machine, Source, StateKey
 from domctx.context import HandlerContext, Operation
-from domctx.errors import DomctxError, PluginError, UsageError
+from domctx.errors import DomainError, DomctxError, PluginError, UsageError
 from domctx.handlers import guard
 from domctx.image import Image
 from domctx.image_domain import ImageDomain
@@ -135,10 +135,16 @@ def _decode(image: Image, registry: Registry, operation: Operation) -> Iterator[
 def _problems(walk: Walk, name: str, registry: Registry, operation: Operation) -> Iterator[DomctxError]:
     try:
         walk.into(Checker(registry, operation))
-    except PluginError:
-        raise
     except DomctxError as error:
+        if _says_nothing(error):
+            raise
         yield error.at(file=name)
+
+
+def _says_nothing(error: DomctxError) -> bool:
+    """Whether an error says nothing about what is in a file: a plugin is broken, or the system refuses."""
+    refused = isinstance(error, DomainError) and isinstance(error.__cause__, (OSError, RuntimeError))
+    return refused or isinstance(error, PluginError)
 
 
 def verify_foreign(domain: Domain, format: Format, registry: Registry, operation: Operation) -> Report:
@@ -146,9 +152,9 @@ def verify_foreign(domain: Domain, format: Format, registry: Registry, operation
     sink = CountingSink()
     try:
         save(domain, sink, registry, operation)
-    except PluginError:
-        raise
     except DomctxError as error:
+        if _says_nothing(error):
+            raise
         return Report(problems=(error.at(file=domain.location),), coverage=(), octets=sink.count)
     covered = format.coverage
     if covered is None:

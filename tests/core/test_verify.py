@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from domctx.context import Operation
 from domctx.errors import DomainError, DomctxError, PluginError
 from domctx.image import Image
 from domctx.registry import Registry
-from domctx.sources import BytesSource
+from domctx.sources import BytesSource, FileSource
 from domctx.verify import Report, check_image, verify_foreign, verify_image, verify_stream
 from helpers import toy_transform, toy_vendor, toys
 from helpers.toy_files import opened
@@ -157,6 +159,24 @@ def check(folder: Path, octets: bytes, registry: Registry = TOYS) -> None:
             check_image(image, registry, operation)
         finally:
             image.close()
+
+
+def test_a_refusal_of_the_system_is_no_problem_of_the_file(tmp_path: Path) -> None:
+    """A disk that cannot be read says nothing about what is on it: neither of an image nor of a foreign file."""
+    folder = os.open(tmp_path, os.O_RDONLY)  # a folder is opened, and refuses to be read
+    try:
+        source = FileSource(folder, "f", IMAGE[: len(IMAGE) // 2])
+        with pytest.raises(DomainError, match=r"^f.*: Is a directory$"):
+            verify_stream(source, TOYS, Operation())
+    finally:
+        os.close(folder)
+
+    class Unread(ToyDomain):
+        def pause(self) -> None:
+            raise DomainError("Input/output error") from OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(DomainError, match="Input/output error"):
+        verify_foreign(Unread(states(), location="a.toy"), FORMAT, TOYS, Operation())
 
 
 def test_what_is_asked_before_a_target_is_touched(tmp_path: Path) -> None:
