@@ -14,7 +14,7 @@ import threading
 from queue import SimpleQueue
 from typing import Final
 
-from domctx.errors import StreamError
+from domctx.errors import DomainError, StreamError
 from domctx.files import CutError
 from domctx_qemu_stream.files import StreamFile
 
@@ -43,7 +43,7 @@ class Windows:
     def at(self, offset: int) -> memoryview:
         """More than ``OVERLAP`` octets from ``offset`` on, fewer only where the file ends; valid until the next.
 
-        Raises StreamError where the file cannot be mapped, CutError where it was cut since it was opened.
+        Raises DomainError where the system does not map the file, StreamError where it was cut since it was opened.
         """
         number, place = divmod(offset, WINDOW)
         if number != self._number:
@@ -113,7 +113,10 @@ class Windows:
             return memoryview(b"")
         try:
             return memoryview(mmap.mmap(self._file.descriptor, size, access=mmap.ACCESS_READ, offset=offset))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            message = "the file cannot be mapped"
+            raise DomainError(message, file=self._file.name, offset=offset, got=error.strerror) from error
+        except ValueError as error:  # it has no such octets any more
             message = "the file cannot be mapped"
             raise StreamError(message, file=self._file.name, offset=offset, got=str(error)) from error
 

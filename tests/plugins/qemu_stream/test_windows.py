@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from domctx.errors import StreamError
+from domctx.errors import DomainError, StreamError
 from domctx.files import CutError
 from domctx_qemu_stream import windows
 from domctx_qemu_stream.files import StreamFile, open_file
@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_mapped(file: StreamFile) -> None:
     for number in (0, 1):
         seen.at(number * WINDOW)
     descriptor, file.descriptor = file.descriptor, -2
-    with pytest.raises(StreamError, match="cannot be mapped") as caught:
+    with pytest.raises(DomainError, match="cannot be mapped; got Bad file descriptor") as caught:
         seen.at(2 * WINDOW)
     assert caught.value.offset == (2 + windows.AHEAD) * WINDOW
     file.descriptor = descriptor
