@@ -212,6 +212,10 @@ class RealQemu:
         path.unlink()
         return found
 
+    def wait_written(self, address: int, size: int) -> None:
+        """Wait until the guest has written anything but zeros there, so that lost memory shows."""
+        self._wait("memory", ("written",), lambda: "written" if any(self.memory(address, size)) else "zeros")
+
     def registers(self) -> str:
         """What ``info registers -a`` prints."""
         return self.hmp("info registers -a")

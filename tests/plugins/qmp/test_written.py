@@ -46,7 +46,8 @@ def test_a_machine_is_loaded_into_shared_memory(kind: str, tmp_path: Path) -> No
         "nodes": (*BARE, "-machine", "q35", "-m", "24", *node(0), *node(1)),
     }[kind]
     with RealQemu(*args) as first:
-        first.start().qmp("stop")
+        first.start().wait_written(0, 4096)
+        first.qmp("stop")
         memory, registers = first.memory(0, MEMORY), first.registers()
         image = save(first, tmp_path / "a.dctx")
     if kind == "file":
@@ -82,7 +83,8 @@ def test_a_machine_is_loaded_into_private_memory(
         "none": (*BARE, "-machine", "q35", "-m", "24"),
     }[kind]
     with RealQemu(*args) as first:
-        first.start().qmp("stop")
+        first.start().wait_written(0, 4096)
+        first.qmp("stop")
         memory, registers = first.memory(0, MEMORY), first.registers()
         image = save(first, tmp_path / "a.dctx")
     if not traced:
@@ -103,14 +105,15 @@ def named(name: str, size: int, kind: str) -> tuple[str, ...]:
     return ("-object", f"memory-backend-{kind},id={name},size={size}M", "-numa", f"node,memdev={name}")
 
 
-@pytest.mark.parametrize("kind", ["ram", "memfd,share=on"])
+@pytest.mark.parametrize("kinds", [("ram", "ram"), ("ram", "memfd,share=on"), ("memfd,share=on", "ram")])
 @pytest.mark.parametrize("road", ["image", "stream"])
-def test_nodes_whose_names_tell_no_order(kind: str, road: str, tmp_path: Path) -> None:
+def test_nodes_whose_names_tell_no_order(kinds: tuple[str, str], road: str, tmp_path: Path) -> None:
     """Each has its own memory again: QEMU tells where they stand, also where a stream could not."""
-    args = (*BARE, "-machine", "pc", "-m", "48", *named("zeta", 16, "ram"), *named("alpha", 32, kind))
+    args = (*BARE, "-machine", "pc", "-m", "48", *named("zeta", 16, kinds[0]), *named("alpha", 32, kinds[1]))
     image = tmp_path / "a.dctx"
     with RealQemu(*args) as first:
-        first.start().qmp("stop")
+        first.start().wait_written(0, 4096)
+        first.qmp("stop")
         memory, registers = first.memory(0, 48 << 20), first.registers()
         if road == "image":
             save(first, image)
