@@ -238,7 +238,8 @@ def guard_each(call: Callable[[], Iterable[T]], suspects: Sequence[Plugin]) -> I
 
 def met_by(error: BaseException, suspects: Sequence[Plugin]) -> DomctxError | None:
     """The DomctxError of what any call may meet, with the plugin in whose code it did; None of any other error."""
-    met, plugin = met_anywhere(error), culprit(error, suspects)
+    met = met_anywhere(error)
+    plugin = culprit(error, suspects) if met is not None else None
     if met is not None and plugin is not None:
         met.message = f"plugin {plugin.name}: {met.message}"
     return met

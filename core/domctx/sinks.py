@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 BUFFER: Final = 64 << 10
 """Octets that a file or pipe gathers before it writes; to copy what is larger costs more than to write it as it is."""
-
-
 HOLE: Final = 64 << 10
 """Octets of zeros that are worth a hole."""
 ZEROS: Final = bytes(HOLE)

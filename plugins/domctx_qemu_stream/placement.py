@@ -82,23 +82,27 @@ def board_of(machine: str | None, sections: Collection[str], blocks: Sequence[Wi
 def low_in_cmos(cmos: bytes, size: int) -> int | None:
     """How much of ``size`` octets of RAM is low, as QEMU tells the BIOS in CMOS; None where that does not fit.
 
-    Two numbers tell it, of 64 KiB above 16 MiB and above 4 GiB (hw/i386/pc.c); they must agree with the size. So a
-    machine is placed right whose option max-ram-below-4g is not in its stream.
+    So a machine is placed right whose option max-ram-below-4g is not in its stream.
     """
-    if len(cmos) < CMOS_HIGH.stop or not size:
+    told = _told(cmos)
+    if told is None or not size:
         return None
-    low = size - (int.from_bytes(cmos[CMOS_HIGH], "little") << CMOS_SHIFT)
-    told = int.from_bytes(cmos[CMOS_LOW], "little")
-    fits = CMOS_BASE < low <= size and low <= HIGH and (low - CMOS_BASE) >> CMOS_SHIFT == told
+    low = size - (told[1] << CMOS_SHIFT)
+    fits = CMOS_BASE < low <= size and low <= HIGH and (low - CMOS_BASE) >> CMOS_SHIFT == told[0]
     return low if fits else None
 
 
 def size_in_cmos(cmos: bytes) -> int | None:
     """How much main RAM QEMU tells the BIOS in CMOS, in whole 64 KiB; None where there is none above 16 MiB."""
-    told = int.from_bytes(cmos[CMOS_LOW], "little")
-    if len(cmos) < CMOS_HIGH.stop or not told:
+    told = _told(cmos)
+    return CMOS_BASE + (sum(told) << CMOS_SHIFT) if told is not None and told[0] else None
+
+
+def _told(cmos: bytes) -> tuple[int, int] | None:
+    """How much RAM CMOS tells of, in units of 64 KiB: from 16 MiB up to 4 GiB, and above that (hw/i386/pc.c)."""
+    if len(cmos) < CMOS_HIGH.stop:
         return None
-    return CMOS_BASE + ((told + int.from_bytes(cmos[CMOS_HIGH], "little")) << CMOS_SHIFT)
+    return int.from_bytes(cmos[CMOS_LOW], "little"), int.from_bytes(cmos[CMOS_HIGH], "little")
 
 
 def main_blocks(blocks: Sequence[WireBlock | RamBlock], size: int | None = None) -> list[int]:

@@ -111,13 +111,12 @@ class Windows:
         size = min(WINDOW + OVERLAP, self._file.size - offset)
         if size <= 0:
             return memoryview(b"")
+        message = "the file cannot be mapped"
         try:
             return memoryview(mmap.mmap(self._file.descriptor, size, access=mmap.ACCESS_READ, offset=offset))
         except OSError as error:
-            message = "the file cannot be mapped"
             raise DomainError(message, file=self._file.name, offset=offset, got=error.strerror) from error
         except ValueError as error:  # it has no such octets any more
-            message = "the file cannot be mapped"
             raise StreamError(message, file=self._file.name, offset=offset, got=str(error)) from error
 
     def _help(self) -> None:

@@ -54,7 +54,7 @@ class ArrivingMemory:
     def store(self, batch: PageBatch) -> None:
         """Send a batch, or write it. Raises DomainError where it does not fit, or QEMU takes no more."""
         composer = self._stream.composer
-        if not ((not composer.shares and self._is_qemus_own(batch)) or self._write(batch)):
+        if not (self._is_qemus_own(batch) or self._write(batch)):
             composer.pages(batch)
 
     def placer(self) -> Callable[[PageBatch], bool]:
@@ -69,9 +69,13 @@ class ArrivingMemory:
             raise self._stream.why(error) from error
 
     def _is_qemus_own(self, batch: PageBatch) -> bool:
-        """Whether the pages are absent, of a block that no guest sees: QEMU makes it when it starts."""
-        known = 0 <= batch.block < len(self.blocks)
-        return known and not self.blocks[batch.block].placements and bool((batch.kinds == PageKind.ABSENT).all())
+        """Whether the pages are absent, of a block that no guest sees: QEMU makes it when it starts.
+
+        Not so of a stream that left out shared memory: pages that are absent there are lost.
+        """
+        if self._stream.composer.shares or not 0 <= batch.block < len(self.blocks):
+            return False
+        return not self.blocks[batch.block].placements and bool((batch.kinds == PageKind.ABSENT).all())
 
 
 class ArrivingDevices:

@@ -54,13 +54,15 @@ class CheckedDisks(StoredDisks):
     def _compare(self, name: str, disk: Disk, found: LiveDisk) -> None:
         own, used = disk.files[0].path, found.files[0]
         changed = next(_changed(disk, found), None)
-        based = not _same(own, used) and any(_same(file.path, used) for file in disk.files[1:])
-        if changed is not None and not self._force:
-            raise _refused(name, disk, *changed)
-        if based and not self._force:
-            raise _too_low(name, disk, used)
-        if self._repeated and not self._force and not _same(own, used) and _is_as_noted(disk.files[0]):
-            raise _left_behind(name, disk, used)
+        other = not _same(own, used)
+        based = other and any(_same(file.path, used) for file in disk.files[1:])
+        if not self._force:
+            if changed is not None:
+                raise _refused(name, disk, *changed)
+            if based:
+                raise _too_low(name, disk, used)
+            if self._repeated and other and _is_there(disk.files[0]):
+                raise _left_behind(name, disk, used)
         if changed is not None:
             self._note(f"disk {disk.name}: {changed[0].path} changed since the save, and is used all the same")
         elif based:
@@ -70,7 +72,7 @@ class CheckedDisks(StoredDisks):
                 f"disk {disk.name} is {used}, and was {own}: nothing tells whether it is as it was when the machine"
                 " was saved"
             )
-        elif disk.overlay is not None and _same(used, own) and os.path.lexists(disk.overlay.path):
+        elif disk.overlay is not None and not other and os.path.lexists(disk.overlay.path):
             self._compare_overlay(name, disk.name, own, disk.overlay)
 
     def _compare_overlay(self, name: str, disk: str, own: str, overlay: DiskFile) -> None:
@@ -134,7 +136,8 @@ def _too_low(name: str, disk: Disk, used: str) -> DomainError:
     )
 
 
-def _is_as_noted(file: DiskFile) -> bool:
+def _is_there(file: DiskFile) -> bool:
+    """Whether a file that was noted is there, and as it was."""
     return file.mtime is not None and told(file.path) == file
 
 

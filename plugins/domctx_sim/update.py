@@ -48,8 +48,9 @@ class SimUpdate:
         return found
 
     def commit(self) -> None:
-        """Write what came, both or neither. Raises DomainError where it is no page of the machine's ABI, or the disk
-        refuses.
+        """Write what came, both or neither.
+
+        Raises DomainError where it is no page of the machine's ABI, or the disk refuses.
         """
         page = check_shared_info(self._shared_info.context, self._abi)
         try:
